@@ -1,0 +1,1 @@
+//! The HTTP+SSE transport of MCP 2024-11-05 as an SDK-neutral tower service.

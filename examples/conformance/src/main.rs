@@ -1,0 +1,2 @@
+//! Every fixture the official conformance suite asks a server for.
+fn main() {}

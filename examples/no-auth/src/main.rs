@@ -1,0 +1,2 @@
+//! An open MCP server on loopback, over streamable HTTP and SSE.
+fn main() {}

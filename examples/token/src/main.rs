@@ -1,0 +1,2 @@
+//! An MCP server that accepts tokens of any issuer.
+fn main() {}
