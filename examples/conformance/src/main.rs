@@ -1,2 +1,42 @@
 //! Every fixture the official conformance suite asks a server for.
-fn main() {}
+//!
+//! The suite speaks two revisions and so does this server: 2025-11-25 with sessions, 2026-07-28
+//! without. What it reads from the environment:
+//!
+//! | variable | default | meaning |
+//! |---|---|---|
+//! | `MCP_BIND` | `127.0.0.1:8000` | where to listen |
+//! | `MCP_PUBLIC_URL` | `http://` + bind | the URL clients use |
+//! | `CONFORMANCE_TOKEN` | none | the bearer token every call must carry |
+//! | `CONFORMANCE_BARE` | none | `1`: the SDK alone, nothing of this project around it |
+
+mod ask;
+mod bare;
+mod content;
+mod input_required;
+mod listen;
+mod notify;
+mod prompts;
+mod resources;
+mod samples;
+mod schemas;
+mod serve;
+mod server;
+mod settings;
+mod tasks;
+
+use std::error::Error;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    let settings = settings::Settings::from_env();
+    let server = server::Everything::new()?;
+    if settings.bare {
+        if settings.token.is_some() {
+            return Err("CONFORMANCE_BARE serves without a token: unset CONFORMANCE_TOKEN".into());
+        }
+        bare::serve(server, &settings).await
+    } else {
+        serve::serve(server, &settings).await
+    }
+}
