@@ -1,0 +1,170 @@
+//! The trait at which the four patterns meet.
+
+use async_trait::async_trait;
+
+use crate::audit::Audit;
+use crate::{
+    AuthError, ConfigError, Identity, ProtectedResource, PublicUrl, RequestHead, ResourceMetadata, Route,
+};
+use crate::{Clock, SystemClock};
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Says who sent a request. Everything behind it cannot tell the four patterns apart.
+///
+/// ```
+/// use mcp_core::{async_trait, AuthError, Authenticator, Credential, Identity, ProtectedResource, RequestHead};
+///
+/// /// Lets in whoever knows one word.
+/// #[derive(Debug)]
+/// struct Password(&'static str);
+///
+/// #[async_trait]
+/// impl Authenticator for Password {
+///     async fn authenticate(
+///         &self,
+///         request: &RequestHead<'_>,
+///         _resource: &ProtectedResource,
+///     ) -> Result<Identity, AuthError> {
+///         match request.credential()? {
+///             Credential::Bearer(token) if mcp_core::constant_time_eq(token, self.0) => {
+///                 Ok(Identity::new("urn:example", "friend").build())
+///             }
+///             _ => Err(AuthError::invalid_token("that is not the word")),
+///         }
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
+    /// Called once, before the first request. Refuses what cannot be safe.
+    ///
+    /// An issuer that cannot be reached is no error here: its requests are answered 503 until it can. One that answers
+    /// wrongly is.
+    ///
+    /// # Errors
+    /// When the set-up cannot be safe or cannot work, in a sentence that says what to write instead.
+    async fn start(&self, site: &SiteContext) -> Result<(), ConfigError> {
+        let _ = site;
+        Ok(())
+    }
+
+    /// Who sent this, and may they speak to this resource at all? Sees the request's head, never its body.
+    ///
+    /// # Errors
+    /// Why not: see [`AuthError`]. A credential of another kind is [`AuthError::not_mine`], so that a composition can
+    /// try the next authenticator; doubt about one's own state is [`AuthError::unavailable`], never an invalid token.
+    async fn authenticate(
+        &self,
+        request: &RequestHead<'_>,
+        resource: &ProtectedResource,
+    ) -> Result<Identity, AuthError>;
+
+    /// What the metadata of a resource says of the tokens it takes.
+    fn metadata(&self, resource: &ProtectedResource) -> ResourceMetadata {
+        let _ = resource;
+        ResourceMetadata::default()
+    }
+
+    /// Endpoints of its own. None by default.
+    fn routes(&self) -> Vec<Route> {
+        Vec::new()
+    }
+
+    /// Is an identity given earlier still good? Asked again by long streams; their expiry is watched besides.
+    ///
+    /// # Errors
+    /// As [`authenticate`](Self::authenticate). [`AuthError::unavailable`] keeps the stream until the next asking.
+    async fn still_valid(&self, identity: &Identity) -> Result<(), AuthError> {
+        let _ = identity;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
+    async fn start(&self, site: &SiteContext) -> Result<(), ConfigError> {
+        (**self).start(site).await
+    }
+
+    async fn authenticate(
+        &self,
+        request: &RequestHead<'_>,
+        resource: &ProtectedResource,
+    ) -> Result<Identity, AuthError> {
+        (**self).authenticate(request, resource).await
+    }
+
+    fn metadata(&self, resource: &ProtectedResource) -> ResourceMetadata {
+        (**self).metadata(resource)
+    }
+
+    fn routes(&self) -> Vec<Route> {
+        (**self).routes()
+    }
+
+    async fn still_valid(&self, identity: &Identity) -> Result<(), AuthError> {
+        (**self).still_valid(identity).await
+    }
+}
+
+/// What an authenticator learns at start of the site it guards.
+#[derive(Clone, Debug)]
+pub struct SiteContext {
+    url: PublicUrl,
+    resources: Vec<ProtectedResource>,
+    clock: Arc<dyn Clock>,
+    audit: Audit,
+}
+
+impl SiteContext {
+    /// The context of a site with these resources, on the system's clock and without an audit sink.
+    #[must_use]
+    pub fn new(url: PublicUrl, resources: Vec<ProtectedResource>) -> Self {
+        Self {
+            url,
+            resources,
+            clock: Arc::new(SystemClock),
+            audit: Audit::default(),
+        }
+    }
+
+    /// With another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// With a place to record decisions.
+    #[must_use]
+    pub fn with_audit(mut self, audit: Audit) -> Self {
+        self.audit = audit;
+        self
+    }
+
+    /// The public URL.
+    #[must_use]
+    pub fn url(&self) -> &PublicUrl {
+        &self.url
+    }
+
+    /// The resources, in the order they were declared.
+    #[must_use]
+    pub fn resources(&self) -> &[ProtectedResource] {
+        &self.resources
+    }
+
+    /// The clock everything of this site goes by.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Where decisions are recorded.
+    #[must_use]
+    pub fn audit(&self) -> &Audit {
+        &self.audit
+    }
+}
