@@ -1,5 +1,8 @@
 //! The end-to-end phase: real clients against the examples.
 
+pub(crate) mod node;
+pub(crate) mod server;
+
 use crate::options::Options;
 use crate::outcome::Outcome;
 

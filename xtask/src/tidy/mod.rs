@@ -20,25 +20,32 @@ use crate::requirements;
 
 /// Runs every check and lists everything that is wrong at once.
 pub(crate) fn run(options: &Options) -> Outcome {
-    match problems(&options.root) {
-        Ok(problems) => Outcome::from_problems(&problems),
-        Err(error) => Outcome::Failed(error),
-    }
+    let root = &options.root;
+    let checks = [of_files(root), of_packages(root), requirements::stale(root)];
+    let problems: Vec<String> = checks.into_iter().flat_map(named).collect();
+    Outcome::from_problems(&problems)
 }
 
-fn problems(root: &Path) -> Result<Vec<String>, String> {
+fn of_files(root: &Path) -> Result<Vec<String>, String> {
     let mut problems = toplevel::check(&files::paths(root)?);
     let rust = files::read(root, &["rs"])?;
-    problems.extend(size::check(root, &rust)?);
+    problems.extend(named(size::check(root, &rust)));
     problems.extend(markers::check(&rust));
     problems.extend(text::check(&files::read(root, text::EXTENSIONS)?));
     problems.extend(links::check(root, &files::read(root, &["md"])?));
-
-    let metadata = Metadata::load(root)?;
-    problems.extend(licences::check(&metadata));
-    problems.extend(dependencies::check(&metadata));
-    problems.extend(manifests::check(root, &metadata)?);
-    problems.extend(crates::check(root, &metadata)?);
-    problems.extend(requirements::stale(root)?);
     Ok(problems)
+}
+
+fn of_packages(root: &Path) -> Result<Vec<String>, String> {
+    let metadata = Metadata::load(root)?;
+    let mut problems = licences::check(&metadata);
+    problems.extend(dependencies::check(&metadata));
+    problems.extend(named(manifests::check(root, &metadata)));
+    problems.extend(named(crates::check(root, &metadata)));
+    Ok(problems)
+}
+
+/// A check that could not be made is one more problem, and hides no other.
+fn named(check: Result<Vec<String>, String>) -> Vec<String> {
+    check.unwrap_or_else(|error| vec![error])
 }
