@@ -6,8 +6,7 @@
 
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{
-    ClientCapabilities, CreateMessageRequestParams, ElicitRequestParams, ElicitResult,
-    SamplingMessage,
+    ClientCapabilities, CreateMessageRequestParams, ElicitRequestParams, ElicitResult, SamplingMessage,
 };
 use rmcp::schemars::{self, JsonSchema};
 use rmcp::service::RequestContext;
@@ -41,8 +40,7 @@ impl Everything {
         Parameters(Prompt { prompt }): Parameters<Prompt>,
         context: RequestContext<RoleServer>,
     ) -> Result<String, ErrorData> {
-        let request =
-            CreateMessageRequestParams::new(vec![SamplingMessage::user_text(prompt)], 100);
+        let request = CreateMessageRequestParams::new(vec![SamplingMessage::user_text(prompt)], 100);
         let answer = context
             .peer
             .create_message(request)
@@ -156,9 +154,8 @@ async fn elicit(
 
 /// A form with `schema` for its fields.
 pub(crate) fn form(message: &str, schema: Value) -> Result<ElicitRequestParams, ErrorData> {
-    let requested_schema = serde_json::from_value(schema).map_err(|error| {
-        ErrorData::internal_error(format!("not a schema for a form: {error}"), None)
-    })?;
+    let requested_schema = serde_json::from_value(schema)
+        .map_err(|error| ErrorData::internal_error(format!("not a schema for a form: {error}"), None))?;
     Ok(ElicitRequestParams::FormElicitationParams {
         meta: None,
         message: message.to_owned(),

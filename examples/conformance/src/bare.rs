@@ -15,12 +15,11 @@ pub(crate) async fn serve(
     server: Everything,
     settings: &Settings,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let service: StreamableHttpService<Everything, LocalSessionManager> =
-        StreamableHttpService::new(
-            move || Ok(server.clone()),
-            LocalSessionManager::default().into(),
-            StreamableHttpServerConfig::default(),
-        );
+    let service: StreamableHttpService<Everything, LocalSessionManager> = StreamableHttpService::new(
+        move || Ok(server.clone()),
+        LocalSessionManager::default().into(),
+        StreamableHttpServerConfig::default(),
+    );
     let listener = TcpListener::bind(&settings.bind).await?;
     settings.announce();
     axum::serve(listener, axum::Router::new().nest_service("/mcp", service)).await?;

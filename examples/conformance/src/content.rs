@@ -26,11 +26,7 @@ impl Everything {
     #[tool(description = "Answers with one embedded resource.")]
     async fn test_embedded_resource(&self) -> CallToolResult {
         let text = "This is an embedded resource content.";
-        CallToolResult::success(vec![embedded(
-            "test://embedded-resource",
-            "text/plain",
-            text,
-        )])
+        CallToolResult::success(vec![embedded("test://embedded-resource", "text/plain", text)])
     }
 
     #[tool(description = "Answers with a text, an image and an embedded resource.")]

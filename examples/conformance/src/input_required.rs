@@ -1,14 +1,10 @@
 //! Tools of 2026-07-28 that answer with a question: the client calls again with what was asked.
-#![expect(
-    deprecated,
-    reason = "a question may be for the client's model or its roots"
-)]
+#![expect(deprecated, reason = "a question may be for the client's model or its roots")]
 
 use rmcp::handler::server::tool::{InputResponses, RequestState};
 use rmcp::model::{
-    CallToolResponse, CallToolResult, ContentBlock, CreateMessageRequest,
-    CreateMessageRequestParams, ElicitRequest, InputRequest, InputRequests, InputRequiredResult,
-    ListRootsRequest, SamplingMessage,
+    CallToolResponse, CallToolResult, ContentBlock, CreateMessageRequest, CreateMessageRequestParams,
+    ElicitRequest, InputRequest, InputRequests, InputRequiredResult, ListRootsRequest, SamplingMessage,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, tool, tool_router};
@@ -35,9 +31,7 @@ impl Everything {
         }
     }
 
-    #[tool(
-        description = "Asks the user on the stream of its own call, without a request of its own."
-    )]
+    #[tool(description = "Asks the user on the stream of its own call, without a request of its own.")]
     async fn test_streaming_elicitation(
         &self,
         InputResponses(given): InputResponses,
@@ -163,8 +157,7 @@ impl Everything {
         if client.sampling.is_some() {
             questions.push(("sample_input", ask_model("Say hello", 50)));
         }
-        let answered =
-            |(key, _): &(&str, _)| given.as_ref().is_some_and(|given| given.contains_key(*key));
+        let answered = |(key, _): &(&str, _)| given.as_ref().is_some_and(|given| given.contains_key(*key));
         if questions.iter().all(answered) {
             return Ok(text("nothing more to ask"));
         }
@@ -199,18 +192,14 @@ impl Everything {
             .seal
             .open(state)
             .map_err(|_| ErrorData::invalid_params("requestState is not ours", None))?;
-        String::from_utf8(opened)
-            .map_err(|_| ErrorData::invalid_params("requestState is not ours", None))
+        String::from_utf8(opened).map_err(|_| ErrorData::invalid_params("requestState is not ours", None))
     }
 
     fn unseal(&self, place: &str, state: &str) -> Result<(), ErrorData> {
         if self.open(state)? == place {
             Ok(())
         } else {
-            Err(ErrorData::invalid_params(
-                "requestState is of another tool",
-                None,
-            ))
+            Err(ErrorData::invalid_params("requestState is of another tool", None))
         }
     }
 }
@@ -229,8 +218,7 @@ pub(crate) fn required<'a>(
 
 /// A form with one required field.
 pub(crate) fn ask_user(message: &str, field: &str, kind: &str) -> Result<InputRequest, ErrorData> {
-    let schema =
-        json!({"type": "object", "properties": {field: {"type": kind}}, "required": [field]});
+    let schema = json!({"type": "object", "properties": {field: {"type": kind}}, "required": [field]});
     Ok(InputRequest::Elicitation(ElicitRequest::new(form(
         message, schema,
     )?)))
@@ -250,8 +238,7 @@ fn ask_name() -> Result<InputRequest, ErrorData> {
 }
 
 fn ask_model(question: &str, max_tokens: u32) -> InputRequest {
-    let message =
-        CreateMessageRequestParams::new(vec![SamplingMessage::user_text(question)], max_tokens);
+    let message = CreateMessageRequestParams::new(vec![SamplingMessage::user_text(question)], max_tokens);
     InputRequest::CreateMessage(CreateMessageRequest::new(message))
 }
 

@@ -35,10 +35,7 @@ impl Changes {
     }
 
     /// Passes on what changes until the client closes the stream.
-    pub(crate) async fn forward(
-        &self,
-        subscription: &SubscriptionContext,
-    ) -> Result<(), ErrorData> {
+    pub(crate) async fn forward(&self, subscription: &SubscriptionContext) -> Result<(), ErrorData> {
         let mut changes = self.0.subscribe();
         loop {
             let change = tokio::select! {

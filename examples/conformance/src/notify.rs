@@ -19,10 +19,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[tool_router(router = notify_tools, vis = "pub(crate)")]
 impl Everything {
     #[tool(description = "Sends three log messages while it runs.")]
-    async fn test_tool_with_logging(
-        &self,
-        context: RequestContext<RoleServer>,
-    ) -> Result<String, ErrorData> {
+    async fn test_tool_with_logging(&self, context: RequestContext<RoleServer>) -> Result<String, ErrorData> {
         log(&context, "Tool execution started").await?;
         sleep(PAUSE).await;
         log(&context, "Tool processing data").await?;
@@ -54,10 +51,7 @@ impl Everything {
     }
 
     #[tool(description = "Logs, but only for a request that names a log level.")]
-    async fn test_logging_tool(
-        &self,
-        context: RequestContext<RoleServer>,
-    ) -> Result<String, ErrorData> {
+    async fn test_logging_tool(&self, context: RequestContext<RoleServer>) -> Result<String, ErrorData> {
         if context.meta.log_level().is_some() {
             log(&context, "This request asked for log messages").await?;
         }

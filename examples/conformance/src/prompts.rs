@@ -73,10 +73,8 @@ pub(crate) fn get(request: GetPromptRequestParams) -> Result<GetPromptResponse, 
             user("Please analyze the image above."),
         ],
         "test_input_required_result_prompt" => {
-            let Some(context) = answer(request.input_responses.as_ref(), "user_context", "context")
-            else {
-                let question =
-                    ask_user("What context should the prompt use?", "context", "string")?;
+            let Some(context) = answer(request.input_responses.as_ref(), "user_context", "context") else {
+                let question = ask_user("What context should the prompt use?", "context", "string")?;
                 return Ok(required([("user_context", question)], None).into());
             };
             vec![user(&format!(

@@ -1,9 +1,7 @@
 //! The resources and the template.
 
 use rmcp::ErrorData;
-use rmcp::model::{
-    ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ResourceTemplate,
-};
+use rmcp::model::{ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ResourceTemplate};
 use serde_json::json;
 
 use crate::samples;
@@ -20,12 +18,7 @@ pub(crate) fn list() -> Vec<Resource> {
             .with_description(description)
     };
     vec![
-        resource(
-            TEXT,
-            "Static text",
-            "text/plain",
-            "A text that never changes.",
-        ),
+        resource(TEXT, "Static text", "text/plain", "A text that never changes."),
         resource(
             BINARY,
             "Static binary",
@@ -70,12 +63,9 @@ pub(crate) fn read(uri: &str) -> Result<ReadResourceResponse, ErrorData> {
 }
 
 fn templated(uri: &str) -> Option<String> {
-    let id = uri
-        .strip_prefix("test://template/")?
-        .strip_suffix("/data")?;
-    (!id.is_empty() && !id.contains('/')).then(|| {
-        json!({"id": id, "templateTest": true, "data": format!("Data for ID: {id}")}).to_string()
-    })
+    let id = uri.strip_prefix("test://template/")?.strip_suffix("/data")?;
+    (!id.is_empty() && !id.contains('/'))
+        .then(|| json!({"id": id, "templateTest": true, "data": format!("Data for ID: {id}")}).to_string())
 }
 
 fn unknown(uri: &str) -> ErrorData {

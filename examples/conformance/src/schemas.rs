@@ -22,7 +22,8 @@ impl Everything {
 }
 
 fn contact_schema() -> Arc<JsonObject> {
-    let wants = |kind: &str| json!({"properties": {"contactMethod": {"const": kind}}, "required": ["contactMethod"]});
+    let wants =
+        |kind: &str| json!({"properties": {"contactMethod": {"const": kind}}, "required": ["contactMethod"]});
     Arc::new(object(json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",

@@ -6,11 +6,10 @@
 
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::model::{
-    CancelTaskParams, CompleteRequestParams, CompleteResult, CompletionInfo,
-    GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, PaginatedRequestParams,
-    ReadResourceRequestParams, ReadResourceResponse, Reference, RequestStateCodec,
-    ServerCapabilities, ServerConfig, SetLevelRequestMethod, SetLevelRequestParams,
+    CancelTaskParams, CompleteRequestParams, CompleteResult, CompletionInfo, GetPromptRequestParams,
+    GetPromptResponse, GetTaskParams, GetTaskResult, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, Reference,
+    RequestStateCodec, ServerCapabilities, ServerConfig, SetLevelRequestMethod, SetLevelRequestParams,
     SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
@@ -56,8 +55,7 @@ impl Everything {
 #[tool_handler(router = self.tools)]
 impl ServerHandler for Everything {
     fn get_info(&self) -> ServerConfig {
-        ServerConfig::new(capabilities())
-            .with_instructions("Fixtures for the MCP conformance suite.")
+        ServerConfig::new(capabilities()).with_instructions("Fixtures for the MCP conformance suite.")
     }
 
     async fn complete(
@@ -128,9 +126,7 @@ impl ServerHandler for Everything {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        Ok(ListResourceTemplatesResult::with_all_items(
-            resources::templates(),
-        ))
+        Ok(ListResourceTemplatesResult::with_all_items(resources::templates()))
     }
 
     async fn read_resource(
@@ -157,10 +153,7 @@ impl ServerHandler for Everything {
         resources::read(&request.uri).map(|_| ())
     }
 
-    fn accepted_subscription_filter(
-        &self,
-        requested: &SubscriptionFilter,
-    ) -> Option<SubscriptionFilter> {
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
         Some(requested.supported_by(&capabilities()))
     }
 
@@ -173,9 +166,7 @@ impl ServerHandler for Everything {
         request: GetTaskParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        self.tasks
-            .get_task(&request.task_id)
-            .map(GetTaskResult::new)
+        self.tasks.get_task(&request.task_id).map(GetTaskResult::new)
     }
 
     async fn update_task(
@@ -183,8 +174,7 @@ impl ServerHandler for Everything {
         request: UpdateTaskParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.tasks
-            .update_task(&request.task_id, request.input_responses)
+        self.tasks.update_task(&request.task_id, request.input_responses)
     }
 
     async fn cancel_task(

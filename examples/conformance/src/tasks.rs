@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use rmcp::handler::server::tool::InputResponses;
 use rmcp::handler::server::wrapper::Parameters;
-use rmcp::model::{
-    CallToolResponse, CallToolResult, ClientCapabilities, ContentBlock, CreateTaskResult,
-};
+use rmcp::model::{CallToolResponse, CallToolResult, ClientCapabilities, ContentBlock, CreateTaskResult};
 use rmcp::schemars::{self, JsonSchema};
 use rmcp::service::RequestContext;
 use rmcp::task_manager::{TaskContext, TaskExit, TaskOptions};
@@ -69,16 +67,11 @@ impl Everything {
     }
 
     #[tool(description = "Fails after a second, as a tool fails.")]
-    async fn failing_job(
-        &self,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
+    async fn failing_job(&self, context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
         demand_tasks(&context)?;
         Ok(self.start(|_| async {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            Ok(CallToolResult::error(vec![ContentBlock::text(
-                "the job failed",
-            )]))
+            Ok(CallToolResult::error(vec![ContentBlock::text("the job failed")]))
         }))
     }
 
@@ -88,9 +81,7 @@ impl Everything {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         demand_tasks(&context)?;
-        Ok(self.start(|_| async {
-            Err(ErrorData::internal_error("the job could not be run", None).into())
-        }))
+        Ok(self.start(|_| async { Err(ErrorData::internal_error("the job could not be run", None).into()) }))
     }
 
     #[tool(description = "Asks before it does what it says.")]
@@ -99,28 +90,22 @@ impl Everything {
         Parameters(ConfirmDelete { filename }): Parameters<ConfirmDelete>,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        demand_tasks(&context)?;
+        let question = ask_user(&format!("Delete {filename}?"), "confirm", "boolean")?;
+        if !declares_tasks(&context) {
+            return Ok(required([("confirm", question)], None).into());
+        }
         Ok(self.start(move |task| async move {
-            let question = ask_user(&format!("Delete {filename}?"), "confirm", "boolean")?;
             let said = task.request_input("confirm", question).await?;
-            Ok(text(format!(
-                "the user said {}",
-                said["content"]["confirm"]
-            )))
+            Ok(text(format!("the user said {}", said["content"]["confirm"])))
         }))
     }
 
     #[tool(description = "Asks two things at once.")]
-    async fn multi_input(
-        &self,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
+    async fn multi_input(&self, context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
         demand_tasks(&context)?;
         Ok(self.start(|task| async move {
-            let name =
-                task.request_input("name", ask_user("What is your name?", "name", "string")?);
-            let color =
-                task.request_input("color", ask_user("What is your color?", "color", "string")?);
+            let name = task.request_input("name", ask_user("What is your name?", "name", "string")?);
+            let color = task.request_input("color", ask_user("What is your color?", "color", "string")?);
             let (name, color) = tokio::try_join!(name, color)?;
             Ok(text(format!(
                 "{} likes {}",
@@ -143,8 +128,7 @@ impl Everything {
         Ok(self.start(move |_| async move {
             Ok(text(format!(
                 "Hello, {}!",
-                name.as_str()
-                    .map_or_else(|| name.to_string(), str::to_owned)
+                name.as_str().map_or_else(|| name.to_string(), str::to_owned)
             )))
         }))
     }
