@@ -106,6 +106,12 @@ mod tests {
     }
 
     #[test]
+    fn another_comment_below_is_no_id() {
+        let coverage = scan_one("a.rs", "// covers: A-1\n// Why: because.\n#[test]\nfn a() {}\n");
+        assert_eq!(found(&coverage), ["A-1"]);
+    }
+
+    #[test]
     fn the_comment_may_stand_between_attributes() {
         let coverage = scan_one("a.rs", "#[test]\n// covers: A-1\n#[cfg(unix)]\nfn a() {}\n");
         assert!(coverage.errors.is_empty());
@@ -115,8 +121,10 @@ mod tests {
     fn a_comment_away_from_a_test_is_an_error() {
         let coverage = scan_one("a.rs", "// covers: A-1\nfn helper() {}\n#[test]\nfn a() {}\n");
         assert_eq!(coverage.errors, ["a.rs:1: the comment is not above a test"]);
-        let coverage = scan_one("a.rs", "// covers: A-1\n#[cfg(test)]\nmod tests {}\n");
-        assert_eq!(coverage.errors.len(), 1);
+        for attribute in ["#[cfg(test)]", "#[test_data(1)]"] {
+            let coverage = scan_one("a.rs", &format!("// covers: A-1\n{attribute}\nmod tests {{}}\n"));
+            assert_eq!(coverage.errors.len(), 1, "{attribute}");
+        }
     }
 
     #[test]

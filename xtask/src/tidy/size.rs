@@ -52,9 +52,12 @@ fn exceptions(text: &str) -> Result<BTreeMap<&str, &str>, String> {
         .collect()
 }
 
+/// Inner attributes may come first: rustfmt leaves them where a crate root puts them.
 fn opens_with_docs(text: &str) -> bool {
-    let first = text.lines().next().unwrap_or_default();
-    first.starts_with("//!") || first.starts_with("#![doc = include_str!(")
+    let mut lines = text.lines().filter(|line| !line.starts_with("#![cfg_attr("));
+    lines
+        .next()
+        .is_some_and(|line| line.starts_with("//!") || line.starts_with("#![doc = include_str!("))
 }
 
 /// Code lines: no comments, no blank lines, no inline test module.
@@ -139,6 +142,7 @@ mod tests {
     fn the_first_line_is_docs() {
         assert!(opens_with_docs("//! x\n"));
         assert!(opens_with_docs("#![doc = include_str!(\"../README.md\")]\n"));
+        assert!(opens_with_docs("#![cfg_attr(docsrs, feature(doc_cfg))]\n//! x\n"));
         assert!(!opens_with_docs("\n//! x\n") && !opens_with_docs("use a;\n"));
     }
 }
