@@ -4,17 +4,6 @@
 //! multicast blocks, everything IPv6 outside the block from which public addresses are given out, and the addresses at
 //! which clouds hand credentials to whoever asks from inside. Nothing here does I/O.
 //!
-//! ```
-//! use mcp_outbound::{SpecialUse, is_public, special_use};
-//!
-//! assert!(is_public("8.8.8.8".parse()?));
-//! assert_eq!(special_use("10.1.2.3".parse()?), Some(SpecialUse::Private));
-//! // An IPv4 address wrapped in an IPv6 one is judged by what is inside.
-//! assert_eq!(special_use("::ffff:127.0.0.1".parse()?), Some(SpecialUse::Loopback));
-//! assert_eq!(special_use("64:ff9b::a9fe:a9fe".parse()?), Some(SpecialUse::CloudMetadata));
-//! # Ok::<(), std::net::AddrParseError>(())
-//! ```
-//!
 //! One thing cannot be seen from an address: a network's own NAT64 prefix (RFC 6052 lets operators take any). Whoever
 //! runs behind one refuses it with `OutboundClientBuilder::refuse_addresses`.
 //!
@@ -114,6 +103,17 @@ pub fn is_public(address: IpAddr) -> bool {
 /// IPv4 inside IPv6 is judged by the IPv4 address where both reach the same host (mapped, and the well-known NAT64
 /// prefix, over which IPv6-only networks see all of IPv4). Where it is the end of a tunnel (6to4, Teredo, ISATAP) the
 /// address is special whatever it carries: nobody serves metadata or keys from one, and the tunnel's exit may be near.
+///
+/// ```
+/// use mcp_outbound::{SpecialUse, is_public, special_use};
+///
+/// assert!(is_public("8.8.8.8".parse()?));
+/// assert_eq!(special_use("10.1.2.3".parse()?), Some(SpecialUse::Private));
+/// // An IPv4 address wrapped in an IPv6 one is judged by what is inside.
+/// assert_eq!(special_use("::ffff:127.0.0.1".parse()?), Some(SpecialUse::Loopback));
+/// assert_eq!(special_use("64:ff9b::a9fe:a9fe".parse()?), Some(SpecialUse::CloudMetadata));
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
 #[must_use]
 pub fn special_use(address: IpAddr) -> Option<SpecialUse> {
     match address {
@@ -133,10 +133,7 @@ fn special_use_v4(address: Ipv4Addr) -> Option<SpecialUse> {
 }
 
 fn special_use_v6(address: Ipv6Addr) -> Option<SpecialUse> {
-    if let Some(v4) = address
-        .to_ipv4_mapped()
-        .or_else(|| well_known_nat64(address))
-    {
+    if let Some(v4) = address.to_ipv4_mapped().or_else(|| well_known_nat64(address)) {
         return special_use_v4(v4);
     }
     let bits = address.to_bits();
@@ -215,25 +212,13 @@ const V6: &[([u16; 8], u32, SpecialUse)] = &[
     ([0, 0, 0, 0, 0, 0, 0, 0], 128, SpecialUse::ThisNetwork),
     ([0, 0, 0, 0, 0, 0, 0, 1], 128, SpecialUse::Loopback),
     ([0, 0, 0, 0, 0, 0, 0, 0], 96, SpecialUse::V4Compatible),
-    (
-        [0x0064, 0xff9b, 1, 0, 0, 0, 0, 0],
-        48,
-        SpecialUse::LocalNat64,
-    ),
+    ([0x0064, 0xff9b, 1, 0, 0, 0, 0, 0], 48, SpecialUse::LocalNat64),
     ([0x0100, 0, 0, 0, 0, 0, 0, 0], 64, SpecialUse::DiscardOnly),
     ([0x0100, 0, 0, 1, 0, 0, 0, 0], 64, SpecialUse::DiscardOnly),
     ([0x2001, 0, 0, 0, 0, 0, 0, 0], 32, SpecialUse::Teredo),
     ([0x2001, 2, 0, 0, 0, 0, 0, 0], 48, SpecialUse::Benchmarking),
-    (
-        [0x2001, 0, 0, 0, 0, 0, 0, 0],
-        23,
-        SpecialUse::ProtocolAssignment,
-    ),
-    (
-        [0x2001, 0x0db8, 0, 0, 0, 0, 0, 0],
-        32,
-        SpecialUse::Documentation,
-    ),
+    ([0x2001, 0, 0, 0, 0, 0, 0, 0], 23, SpecialUse::ProtocolAssignment),
+    ([0x2001, 0x0db8, 0, 0, 0, 0, 0, 0], 32, SpecialUse::Documentation),
     ([0x2002, 0, 0, 0, 0, 0, 0, 0], 16, SpecialUse::SixToFour),
     (
         [0x2620, 0x004f, 0x8000, 0, 0, 0, 0, 0],
@@ -243,11 +228,7 @@ const V6: &[([u16; 8], u32, SpecialUse)] = &[
     // The 6bone, handed back by RFC 3701.
     ([0x3ffe, 0, 0, 0, 0, 0, 0, 0], 16, SpecialUse::Reserved),
     ([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20, SpecialUse::Documentation),
-    (
-        [0x5f00, 0, 0, 0, 0, 0, 0, 0],
-        16,
-        SpecialUse::SegmentRouting,
-    ),
+    ([0x5f00, 0, 0, 0, 0, 0, 0, 0], 16, SpecialUse::SegmentRouting),
     ([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7, SpecialUse::UniqueLocal),
     ([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10, SpecialUse::LinkLocal),
     ([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10, SpecialUse::SiteLocal),

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// use mcp_outbound::Limits;
 ///
 /// // A client metadata document: 5 KiB are recommended (spec row AUTH-84).
-/// let limits = Limits::new().max_body(5 * 1024).deadline(Duration::from_secs(5));
+/// let limits = Limits::new().with_max_body(5 * 1024).with_deadline(Duration::from_secs(5));
 /// let request = http::Request::get("https://app.example.com/client.json")
 ///     .extension(limits)
 ///     .body(Bytes::new())?;
@@ -32,27 +32,27 @@ impl Limits {
 
     /// The largest answer body, in bytes as they come over the wire.
     #[must_use]
-    pub fn max_body(mut self, bytes: usize) -> Self {
+    pub fn with_max_body(mut self, bytes: usize) -> Self {
         self.max_body = Some(bytes);
         self
     }
 
     /// The time for the whole exchange, from the call to the last byte of the answer.
     #[must_use]
-    pub fn deadline(mut self, deadline: Duration) -> Self {
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
     }
 
-    /// The limit set by [`max_body`](Self::max_body), for implementations of [`HttpClient`](crate::HttpClient).
+    /// The limit set by [`with_max_body`](Self::with_max_body), for implementations of [`HttpClient`](crate::HttpClient).
     #[must_use]
-    pub fn get_max_body(&self) -> Option<usize> {
+    pub fn max_body(&self) -> Option<usize> {
         self.max_body
     }
 
-    /// The limit set by [`deadline`](Self::deadline), for implementations of [`HttpClient`](crate::HttpClient).
+    /// The limit set by [`with_deadline`](Self::with_deadline), for implementations of [`HttpClient`](crate::HttpClient).
     #[must_use]
-    pub fn get_deadline(&self) -> Option<Duration> {
+    pub fn deadline(&self) -> Option<Duration> {
         self.deadline
     }
 }

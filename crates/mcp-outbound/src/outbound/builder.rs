@@ -1,6 +1,5 @@
 //! Setting an [`OutboundClient`] up.
 
-use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +7,8 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::cidr::Cidr;
+use super::config_error::OutboundConfigError;
+use super::dangerous::Dangerous;
 use super::guard::GuardedResolver;
 use super::keep_alive::KeepAlive;
 use super::policy::AddressPolicy;
@@ -29,8 +30,8 @@ pub struct OutboundClientBuilder {
     max_idle_per_host: usize,
     resolver: Arc<dyn Resolve>,
     root_certificates: Vec<Vec<u8>>,
-    policy: AddressPolicy,
-    mistakes: Vec<String>,
+    pub(super) policy: AddressPolicy,
+    pub(super) mistakes: Vec<String>,
 }
 
 impl OutboundClientBuilder {
@@ -134,7 +135,7 @@ impl OutboundClientBuilder {
 
     /// The door to settings that weaken the guard.
     pub fn dangerous(self) -> Dangerous {
-        Dangerous { builder: self }
+        Dangerous::new(self)
     }
 
     /// Makes the client. Reads the system's certificate authorities; opens no connection.
@@ -181,11 +182,12 @@ impl OutboundClientBuilder {
         if !roots.is_empty() {
             http = http.tls_certs_merge(roots);
         }
-        let http = http.build().map_err(|cause| OutboundConfigError {
-            sentence: "no TLS client: install the system's certificate authorities (package ca-certificates), name them \
-                       in SSL_CERT_FILE, or pass them to with_root_certificate(); a User-Agent must be visible ASCII"
-                .to_owned(),
-            source: Some(Box::new(cause.without_url())),
+        let http = http.build().map_err(|cause| {
+            OutboundConfigError::new(
+                "no TLS client: install the system's certificate authorities (package ca-certificates), name them in \
+                 SSL_CERT_FILE, or pass them to with_root_certificate(); a User-Agent must be visible ASCII",
+            )
+            .because(cause.without_url())
         })?;
         let places = if self.max_idle_per_host == 0 {
             0
@@ -209,12 +211,7 @@ impl OutboundClientBuilder {
         if let Some(mistake) = self.mistakes.first() {
             return Err(OutboundConfigError::new(mistake));
         }
-        if self
-            .policy
-            .allowed
-            .iter()
-            .any(|block| block.is_everything())
-        {
+        if self.policy.allowed.iter().any(|block| block.is_everything()) {
             return Err(OutboundConfigError::new(
                 "allow_addresses() was given every address: name the blocks your issuers live in",
             ));
@@ -243,67 +240,6 @@ impl fmt::Debug for OutboundClientBuilder {
         f.debug_struct("OutboundClientBuilder")
             .field("policy", &self.policy)
             .finish_non_exhaustive()
-    }
-}
-
-/// Settings that let requests go where an attacker may want them to go; made by [`OutboundClientBuilder::dangerous`].
-#[derive(Debug)]
-#[must_use]
-pub struct Dangerous {
-    builder: OutboundClientBuilder,
-}
-
-impl Dangerous {
-    /// Lets requests reach this machine: `127.0.0.0/8`, `::1` and `localhost`, over https and plain http. For tests
-    /// and development: whoever chooses a URL reaches every service that listens on loopback.
-    pub fn allow_loopback(mut self) -> OutboundClientBuilder {
-        self.builder.policy.loopback = true;
-        self.builder
-    }
-
-    /// Lets requests reach these blocks (`10.20.0.0/16`, `fd12:3456::/32`, single addresses) by https, for an issuer on
-    /// your own network. Everything else stays refused, and so do cloud metadata addresses inside a block.
-    ///
-    /// Whoever chooses a URL reaches every https service in them, so name as little as possible.
-    pub fn allow_addresses<S: AsRef<str>>(
-        mut self,
-        blocks: impl IntoIterator<Item = S>,
-    ) -> OutboundClientBuilder {
-        for block in blocks {
-            match Cidr::parse(block.as_ref()) {
-                Ok(block) => self.builder.policy.allowed.push(block),
-                Err(mistake) => self.builder.mistakes.push(mistake),
-            }
-        }
-        self.builder
-    }
-}
-
-/// A set-up that cannot work or cannot be safe; the text says what to write instead.
-#[derive(Debug)]
-pub struct OutboundConfigError {
-    sentence: String,
-    source: Option<Box<dyn StdError + Send + Sync>>,
-}
-
-impl OutboundConfigError {
-    fn new(sentence: impl Into<String>) -> Self {
-        Self {
-            sentence: sentence.into(),
-            source: None,
-        }
-    }
-}
-
-impl fmt::Display for OutboundConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.sentence)
-    }
-}
-
-impl StdError for OutboundConfigError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as _)
     }
 }
 

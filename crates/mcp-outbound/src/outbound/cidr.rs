@@ -12,11 +12,8 @@ pub(crate) struct Cidr {
 impl Cidr {
     /// Errors are a sentence that says what to write instead.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let unreadable = || {
-            format!(
-                "`{text}` is not a block of addresses: write `10.20.0.0/16` or `fd12:3456::/32`"
-            )
-        };
+        let unreadable =
+            || format!("`{text}` is not a block of addresses: write `10.20.0.0/16` or `fd12:3456::/32`");
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),

@@ -31,9 +31,7 @@ impl reqwest::dns::Resolve for GuardedResolver {
             };
             policy.judge_all(&addresses)?;
             if addresses.is_empty() {
-                return Err(
-                    io::Error::new(io::ErrorKind::NotFound, "the name has no address").into(),
-                );
+                return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address").into());
             }
             // Port 0 stands for the port of the URL.
             let sockets = addresses

@@ -17,13 +17,17 @@ use crate::{HttpClient, Limits, OutboundError};
 
 mod builder;
 mod cidr;
+mod config_error;
+mod dangerous;
 mod guard;
 mod keep_alive;
 mod policy;
 mod resolve;
 mod target;
 
-pub use self::builder::{Dangerous, OutboundClientBuilder, OutboundConfigError};
+pub use self::builder::OutboundClientBuilder;
+pub use self::config_error::OutboundConfigError;
+pub use self::dangerous::Dangerous;
 pub use self::resolve::{Resolve, SystemResolver};
 
 /// An [`HttpClient`] on reqwest and rustls that refuses whatever is not a public https host.
@@ -87,13 +91,9 @@ impl fmt::Debug for OutboundClient {
 #[async_trait]
 impl HttpClient for OutboundClient {
     async fn execute(&self, request: Request<Bytes>) -> Result<Response<Bytes>, OutboundError> {
-        let limits = request
-            .extensions()
-            .get::<Limits>()
-            .copied()
-            .unwrap_or_default();
-        let deadline = limits.get_deadline().unwrap_or(self.inner.deadline);
-        let max_body = limits.get_max_body().unwrap_or(self.inner.max_body);
+        let limits = request.extensions().get::<Limits>().copied().unwrap_or_default();
+        let deadline = limits.deadline().unwrap_or(self.inner.deadline);
+        let max_body = limits.max_body().unwrap_or(self.inner.max_body);
         let answer = match self.inner.prepare(request) {
             Ok((host, request)) => {
                 let exchange = self.inner.exchange(request, max_body);
@@ -106,7 +106,7 @@ impl HttpClient for OutboundClient {
         };
         answer.inspect_err(|error| {
             if error.is_blocked() {
-                tracing::warn!(%error, "outbound request refused");
+                tracing::info!(%error, "outbound request refused");
             } else {
                 tracing::debug!(%error, "outbound request failed");
             }
@@ -116,10 +116,7 @@ impl HttpClient for OutboundClient {
 
 impl Inner {
     /// Everything that can be decided without I/O.
-    fn prepare(
-        &self,
-        request: Request<Bytes>,
-    ) -> Result<(String, reqwest::Request), OutboundError> {
+    fn prepare(&self, request: Request<Bytes>) -> Result<(String, reqwest::Request), OutboundError> {
         let (mut parts, body) = request.into_parts();
         if parts.method == Method::CONNECT {
             return Err(OutboundError::invalid_request("CONNECT opens a tunnel"));
@@ -145,11 +142,7 @@ impl Inner {
         max_body: usize,
     ) -> Result<Response<Bytes>, OutboundError> {
         // Never closed, so this cannot fail; if it could, refusing would be right.
-        let _slot = self
-            .slots
-            .acquire()
-            .await
-            .map_err(OutboundError::exchange)?;
+        let _slot = self.slots.acquire().await.map_err(OutboundError::exchange)?;
         let mut answer = self.http.execute(request).await.map_err(translate)?;
         if header_bytes(answer.headers()) > self.max_header_bytes {
             return Err(OutboundError::too_large());

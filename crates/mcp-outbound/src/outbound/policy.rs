@@ -60,9 +60,7 @@ impl AddressPolicy {
 
     /// One bad address condemns all: which of them would be connected to is not for the name's owner to choose.
     pub(crate) fn judge_all(&self, addresses: &[IpAddr]) -> Result<(), Refusal> {
-        addresses
-            .iter()
-            .try_for_each(|address| self.judge(*address))
+        addresses.iter().try_for_each(|address| self.judge(*address))
     }
 
     /// RFC 6761 §6.3: `localhost` is never looked up. `None` when `host` is another name.
@@ -88,10 +86,7 @@ mod tests {
     use super::*;
 
     fn blocks(texts: &[&str]) -> Vec<Cidr> {
-        texts
-            .iter()
-            .map(|text| Cidr::parse(text).unwrap())
-            .collect()
+        texts.iter().map(|text| Cidr::parse(text).unwrap()).collect()
     }
 
     fn check(policy: &AddressPolicy, address: &str, passes: bool) {

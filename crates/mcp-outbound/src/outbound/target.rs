@@ -27,9 +27,7 @@ pub(crate) fn check(uri: &Uri, policy: &AddressPolicy) -> Result<Url, OutboundEr
 fn judge(url: &Url, host: &Host<&str>, policy: &AddressPolicy) -> Result<(), OutboundError> {
     // Would be sent as Basic credentials that nobody meant to send.
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(OutboundError::invalid_request(
-            "the URL carries a user name",
-        ));
+        return Err(OutboundError::invalid_request("the URL carries a user name"));
     }
     let here = match host {
         Host::Domain(name) => {
