@@ -26,6 +26,8 @@ pub(crate) enum Status {
     Decided,
     /// A remark; the row needs its test all the same.
     Note,
+    /// One half has its test, the other comes later; the reason says which.
+    Partly,
 }
 
 impl Status {
@@ -35,6 +37,7 @@ impl Status {
             "not-applicable" => Self::NotApplicable,
             "decided" => Self::Decided,
             "note" => Self::Note,
+            "partly" => Self::Partly,
             _ => return None,
         })
     }
@@ -46,7 +49,13 @@ impl Status {
             Self::NotApplicable => "not applicable",
             Self::Decided => "decided",
             Self::Note => "note",
+            Self::Partly => "partly",
         }
+    }
+
+    /// Whether the status takes the place of a test.
+    pub(crate) fn replaces_a_test(self) -> bool {
+        !matches!(self, Self::Note | Self::Partly)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::covers::Coverage;
-use super::rows::{Row, Section, Status};
+use super::rows::{Row, Section};
 
 /// The judgement over all rows.
 #[derive(Debug, Default)]
@@ -37,33 +37,30 @@ pub(crate) fn judge(sections: &[Section], coverage: &Coverage) -> Verdict {
     };
     let rows: Vec<&Row> = sections.iter().flat_map(|section| &section.rows).collect();
     for row in &rows {
-        let status = row.status.as_ref().map(|(status, _)| *status);
-        match (coverage.rows.get(&row.id), status) {
-            (Some(_), None | Some(Status::Note)) => verdict.covered += 1,
+        let instead = row.status.as_ref().map(|(status, _)| *status).filter(|status| status.replaces_a_test());
+        match (coverage.rows.get(&row.id), instead) {
+            (Some(_), None) => verdict.covered += 1,
             (Some(files), Some(status)) => {
-                let files: Vec<&str> = files.iter().map(String::as_str).collect();
-                verdict.errors.push(format!(
-                    "{} is listed as {} and named by {}: strike the status off",
-                    row.id,
-                    status.label(),
-                    files.join(", ")
-                ));
+                verdict.covered += 1;
+                let place = list(files);
+                let label = status.label();
+                verdict.errors.push(format!("{} is listed as {label} and named by {place}: strike the status off", row.id));
             }
-            (None, None | Some(Status::Note)) => verdict.uncovered.push(row.id.clone()),
+            (None, None) => verdict.uncovered.push(row.id.clone()),
             (None, Some(_)) => verdict.explained += 1,
         }
     }
     let known: BTreeSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
     for (id, files) in &coverage.rows {
         if !known.contains(id.as_str()) {
-            let files: Vec<&str> = files.iter().map(String::as_str).collect();
-            verdict.errors.push(format!(
-                "{} names the row `{id}`, which does not exist",
-                files.join(", ")
-            ));
+            verdict.errors.push(format!("{} names the row `{id}`, which does not exist", list(files)));
         }
     }
     verdict
+}
+
+fn list(files: &BTreeSet<String>) -> String {
+    files.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -100,9 +97,13 @@ mod tests {
     }
 
     #[test]
-    fn a_note_replaces_no_test() {
-        assert_eq!(check("A-1 | x | note | n", "").uncovered, ["A-1"]);
-        assert!(check("A-1 | x | note | n", "A-1").uncovered.is_empty());
+    fn a_remark_replaces_no_test() {
+        for status in ["note", "partly"] {
+            let row = format!("A-1 | x | {status} | n");
+            assert_eq!(check(&row, "").uncovered, ["A-1"]);
+            let verdict = check(&row, "A-1");
+            assert!(verdict.uncovered.is_empty() && verdict.errors.is_empty(), "{status}");
+        }
     }
 
     #[test]

@@ -37,8 +37,9 @@ fn answer(row: &Row, coverage: &Coverage) -> String {
     });
     match (tests, &row.status) {
         (Some(tests), Some((Status::Note, remark))) => format!("tests: {tests}; {remark}"),
+        (Some(tests), Some((Status::Partly, rest))) => format!("partly: {rest}; tests: {tests}"),
         (Some(tests), _) => format!("tests: {tests}"),
-        (None, Some((Status::Note, remark))) => format!("open; {remark}"),
+        (None, Some((Status::Note | Status::Partly, remark))) => format!("open; {remark}"),
         (None, Some((status, reason))) => format!("{}: {reason}", status.label()),
         (None, None) => "open".to_owned(),
     }
@@ -63,7 +64,7 @@ const HEAD: &str = "<!-- Made by `cargo xtask requirements --write` from docs/re
 # What is asked of an MCP server, and where it is answered
 
 One line for each demand of the MCP specification and for each attack this project knows of. *tests* links the
-files whose tests name the row; *later* waits for a part that does not exist yet; *decided* and *not applicable*
+files whose tests name the row; *partly* says which half is still to come; *later* waits for a part that does not exist yet; *decided* and *not applicable*
 say why there is no test. `cargo xtask requirements` fails when a row has no answer.
 ";
 
@@ -76,10 +77,10 @@ mod tests {
     #[test]
     fn each_row_shows_its_answer() {
         let sections =
-            rows::parse("## S\nA-1 | x\nA-2 | y | later | soon\nA-3 | z\nA-4 | w | note | why").unwrap();
+            rows::parse("## S\nA-1 | x\nA-2 | y | later | soon\nA-3 | z\nA-4 | w | note | why\nA-5 | v | partly | half").unwrap();
         let file = File {
             path: "crates/mcp-core/tests/it/guard.rs".to_owned(),
-            text: "// covers: A-1, A-4\n#[test]\nfn t() {}\n".to_owned(),
+            text: "// covers: A-1, A-4, A-5\n#[test]\nfn t() {}\n".to_owned(),
         };
         let text = render(&sections, &covers::scan(&[file]));
         let link = "[mcp-core/it/guard](../crates/mcp-core/tests/it/guard.rs)";
@@ -87,5 +88,6 @@ mod tests {
         assert!(text.contains("| A-2 | y | later: soon |"));
         assert!(text.contains("| A-3 | z | open |"));
         assert!(text.contains(&format!("| A-4 | w | tests: {link}; why |")));
+        assert!(text.contains(&format!("| A-5 | v | partly: half; tests: {link} |")));
     }
 }

@@ -35,20 +35,18 @@ fn path_is_markdown(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "md")
 }
 
-/// The local targets of `[text](target)`, with their line numbers.
+/// The local targets of `[text](target)` and `[name]: target`, with their line numbers.
 fn links(text: &str) -> Vec<(usize, String)> {
     let mut links = Vec::new();
     for (number, line) in prose(text) {
         let line = without_code(line);
-        let mut rest = line.as_str();
-        while let Some(start) = rest.find("](") {
-            rest = &rest[start + 2..];
-            let Some(end) = rest.find(')') else { break };
-            let target = rest[..end].split(' ').next().unwrap_or_default();
+        let inline = line.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
+        let reference = line.strip_prefix('[').and_then(|rest| rest.split_once("]: ")).map(|(_, target)| target);
+        for target in inline.chain(reference) {
+            let target = target.split_whitespace().next().unwrap_or_default();
             if !target.is_empty() && !is_foreign(target) {
                 links.push((number, target.to_owned()));
             }
-            rest = &rest[end..];
         }
     }
     links
@@ -104,6 +102,7 @@ mod tests {
     fn local_targets_are_found_and_foreign_ones_left_alone() {
         let text = "[a](b.md) and [c](https://c.test/d) [e](../f.md#g)\n";
         assert_eq!(targets(text), ["b.md", "../f.md#g"]);
+        assert_eq!(targets("[name]: h.md \"title\"\n[x]: https://c.test\n"), ["h.md"]);
     }
 
     #[test]
