@@ -37,14 +37,21 @@ pub(crate) fn judge(sections: &[Section], coverage: &Coverage) -> Verdict {
     };
     let rows: Vec<&Row> = sections.iter().flat_map(|section| &section.rows).collect();
     for row in &rows {
-        let instead = row.status.as_ref().map(|(status, _)| *status).filter(|status| status.replaces_a_test());
+        let instead = row
+            .status
+            .as_ref()
+            .map(|(status, _)| *status)
+            .filter(|status| status.replaces_a_test());
         match (coverage.rows.get(&row.id), instead) {
             (Some(_), None) => verdict.covered += 1,
             (Some(files), Some(status)) => {
                 verdict.covered += 1;
                 let place = list(files);
                 let label = status.label();
-                verdict.errors.push(format!("{} is listed as {label} and named by {place}: strike the status off", row.id));
+                verdict.errors.push(format!(
+                    "{} is listed as {label} and named by {place}: strike the status off",
+                    row.id
+                ));
             }
             (None, None) => verdict.uncovered.push(row.id.clone()),
             (None, Some(_)) => verdict.explained += 1,
@@ -53,7 +60,10 @@ pub(crate) fn judge(sections: &[Section], coverage: &Coverage) -> Verdict {
     let known: BTreeSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
     for (id, files) in &coverage.rows {
         if !known.contains(id.as_str()) {
-            verdict.errors.push(format!("{} names the row `{id}`, which does not exist", list(files)));
+            verdict.errors.push(format!(
+                "{} names the row `{id}`, which does not exist",
+                list(files)
+            ));
         }
     }
     verdict
@@ -102,7 +112,10 @@ mod tests {
             let row = format!("A-1 | x | {status} | n");
             assert_eq!(check(&row, "").uncovered, ["A-1"]);
             let verdict = check(&row, "A-1");
-            assert!(verdict.uncovered.is_empty() && verdict.errors.is_empty(), "{status}");
+            assert!(
+                verdict.uncovered.is_empty() && verdict.errors.is_empty(),
+                "{status}"
+            );
         }
     }
 

@@ -76,8 +76,10 @@ mod tests {
 
     #[test]
     fn each_row_shows_its_answer() {
-        let sections =
-            rows::parse("## S\nA-1 | x\nA-2 | y | later | soon\nA-3 | z\nA-4 | w | note | why\nA-5 | v | partly | half").unwrap();
+        let sections = rows::parse(
+            "## S\nA-1 | x\nA-2 | y | later | soon\nA-3 | z\nA-4 | w | note | why\nA-5 | v | partly | half",
+        )
+        .unwrap();
         let file = File {
             path: "crates/mcp-core/tests/it/guard.rs".to_owned(),
             text: "// covers: A-1, A-4, A-5\n#[test]\nfn t() {}\n".to_owned(),
