@@ -25,7 +25,16 @@ impl File {
 /// What git said when the workspace is no repository.
 pub(crate) fn paths(root: &Path) -> Result<Vec<String>, String> {
     let mut command = shell::program("git", root);
-    command.args(["ls-files", "--cached", "--others", "--exclude-standard", "-z"]);
+    // A clone may belong to another user than the one who tests it.
+    command.args([
+        "-c",
+        "safe.directory=*",
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+        "-z",
+    ]);
     let listing = shell::output(&mut command)?;
     let mut paths: Vec<String> = listing
         .split('\0')

@@ -78,7 +78,10 @@ fn tests(options: &Options) -> Outcome {
         command.env("PROPTEST_CASES", "4096");
     }
     if shell::works("cargo", &["nextest", "--version"]) {
-        command.args(["nextest", "run", "--workspace", "--all-features"]);
+        let configuration = options.root.join("xtask/nextest.toml");
+        command
+            .args(["nextest", "run", "--workspace", "--all-features", "--config-file"])
+            .arg(configuration);
     } else {
         command.args([
             "test",
