@@ -1,0 +1,157 @@
+// A web page on another origin, in a real browser: what it may send, and what it may read.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { existsSync } from 'node:fs';
+import http from 'node:http';
+import { once } from 'node:events';
+import { chromium } from 'playwright-core';
+
+import { freePort, startExample } from './lib/example.mjs';
+import { TRUST, mint } from './lib/tokens.mjs';
+
+const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+const executablePath = BROWSERS.find(existsSync);
+const skip = !executablePath && process.env.CI !== 'true' && 'there is no Chromium';
+// Offline machines refuse what a browser asks of its maker, many times over.
+const QUIET = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync'];
+QUIET.push('--disable-background-networking', '--disable-component-update');
+
+/** An empty page on an origin of its own. */
+async function servePage() {
+  const site = http.createServer((_, response) => {
+    response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>page</title>');
+  });
+  site.listen(0, '127.0.0.1');
+  await once(site, 'listening');
+  return { origin: `http://127.0.0.1:${site.address().port}`, close: () => site.close() };
+}
+
+describe('a page on another origin', { skip }, () => {
+  let browser;
+  let friend;
+  let stranger;
+  let server;
+  let trusted;
+  let untrusted;
+
+  before(async () => {
+    assert.ok(executablePath, 'there is no Chromium');
+    friend = await servePage();
+    stranger = await servePage();
+    const port = await freePort();
+    server = await startExample('token', { ...TRUST, MCP_ALLOW_ORIGINS: friend.origin }, port);
+    browser = await chromium.launch({ executablePath, args: QUIET });
+    [trusted, untrusted] = await Promise.all([friend, stranger].map(async ({ origin }) => {
+      const page = await browser.newPage();
+      await page.goto(origin);
+      return page;
+    }));
+  });
+
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+    friend?.close();
+    stranger?.close();
+  });
+
+  /** Runs `fetch` in the page and shows what its script can see. */
+  const request = (page, path, { method = 'GET', headers = {}, body } = {}) =>
+    page.evaluate(
+      async ([url, init]) => {
+        try {
+          const answer = await fetch(url, init);
+          const headers = Object.fromEntries(answer.headers);
+          return { status: answer.status, headers, text: await answer.text() };
+        } catch (error) {
+          return { blocked: String(error) };
+        }
+      },
+      [`${server.url}${path}`, { method, headers, body: body && JSON.stringify(body) }],
+    );
+
+  const initialize = {
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'initialize',
+    params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'page', version: '1' } },
+  };
+  const posted = (token) => ({
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      'mcp-protocol-version': '2025-11-25',
+      ...(token ? { authorization: `Bearer ${token}` } : {}),
+    },
+    body: initialize,
+  });
+
+  it('opens a session with its token, and reads the session id', async () => {
+    const answer = await request(trusted, '/mcp', posted(mint(`${server.url}/mcp`)));
+    assert.equal(answer.status, 200, JSON.stringify(answer));
+    assert.ok(answer.headers['mcp-session-id'], JSON.stringify(answer.headers));
+  });
+
+  it('reads the challenge that says where to sign in', async () => {
+    const answer = await request(trusted, '/mcp', posted());
+    assert.equal(answer.status, 401, JSON.stringify(answer));
+    assert.match(answer.headers['www-authenticate'], /^Bearer .*resource_metadata="/);
+  });
+
+  // covers: AUTH-45
+  it('reads the metadata, with the header its SDK adds', async () => {
+    const path = '/.well-known/oauth-protected-resource/mcp';
+    const answer = await request(trusted, path, { headers: { 'mcp-protocol-version': '2025-11-25' } });
+    assert.equal(answer.status, 200, JSON.stringify(answer));
+    assert.equal(JSON.parse(answer.text).resource, `${server.url}/mcp`);
+  });
+
+  it('speaks over /sse', async () => {
+    const token = mint(`${server.url}/sse`);
+    const answer = await trusted.evaluate(
+      async ([url, token, message]) => {
+        const authorization = `Bearer ${token}`;
+        const stream = await fetch(url, { headers: { authorization, accept: 'text/event-stream' } });
+        const reader = stream.body.pipeThrough(new TextDecoderStream()).getReader();
+        let seen = '';
+        const until = async (pattern) => {
+          for (;;) {
+            const found = seen.match(pattern);
+            if (found) return found;
+            const { value, done } = await reader.read();
+            if (done) throw new Error(`the stream ended: ${seen}`);
+            seen += value;
+          }
+        };
+        const [, endpoint] = await until(/event: ?endpoint\r?\ndata: ?(.*)\r?\n/);
+        const headers = { authorization, 'content-type': 'application/json' };
+        const accepted = await fetch(new URL(endpoint, url), { method: 'POST', headers, body: JSON.stringify(message) });
+        const [, data] = await until(/event: ?message\r?\ndata: ?(.*)\r?\n/);
+        await reader.cancel();
+        return { status: accepted.status, message: JSON.parse(data) };
+      },
+      [`${server.url}/sse`, token, initialize],
+    );
+    assert.equal(answer.status, 202);
+    assert.equal(answer.message.id, 1);
+    assert.ok(answer.message.result.serverInfo);
+  });
+
+  // covers: TR-04, SSE-03
+  it('is turned away when its origin is not allowed', async () => {
+    for (const [path, init] of [
+      ['/mcp', posted(mint(`${server.url}/mcp`))],
+      ['/sse', { headers: { authorization: `Bearer ${mint(`${server.url}/sse`)}` } }],
+    ]) {
+      const answer = await request(untrusted, path, init);
+      assert.ok(answer.blocked, `${path}: ${JSON.stringify(answer)}`);
+    }
+    const direct = await fetch(`${server.url}/mcp`, {
+      ...posted(mint(`${server.url}/mcp`)),
+      headers: { ...posted(mint(`${server.url}/mcp`)).headers, origin: stranger.origin },
+      body: JSON.stringify(initialize),
+    });
+    assert.equal(direct.status, 403);
+  });
+});
