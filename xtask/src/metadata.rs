@@ -40,6 +40,8 @@ pub(crate) struct Dependency {
     /// `None` for a normal dependency, else `dev` or `build`.
     pub(crate) kind: Option<String>,
     pub(crate) optional: bool,
+    /// The version that is asked for; `*` when the manifest names a path alone.
+    pub(crate) req: String,
 }
 
 /// A library, binary, test, bench or example of a package.

@@ -73,6 +73,11 @@ fn problems(package: &Package, ours: &[&str]) -> Vec<String> {
                 "{name} must not depend on {other}: there is no such arrow in docs/architecture.md"
             ));
         }
+        if other == TESTKIT && !dependency.is_normal() && dependency.req != "*" {
+            problems.push(format!(
+                "{name} names a version of {TESTKIT}, which is published last: see docs/publishing.md"
+            ));
+        }
         if other == "rmcp" && !KNOW_RMCP.contains(&name) {
             problems.push(format!(
                 "{name} must not know rmcp: glue to the SDK is in mcp-auth-rmcp"
@@ -109,7 +114,7 @@ mod tests {
         let dependencies: Vec<String> = dependencies
             .iter()
             .map(|(name, kind, optional)| {
-                format!(r#"{{"name":"{name}","kind":{kind},"optional":{optional}}}"#)
+                format!(r#"{{"name":"{name}","kind":{kind},"optional":{optional},"req":"*"}}"#)
             })
             .collect();
         let text = format!(
@@ -152,6 +157,14 @@ mod tests {
         assert!(check("mcp-core", &[("rmcp", "\"dev\"", false)])[0].contains("must not know rmcp"));
         assert!(check("mcp-core", &[("axum", "null", false)])[0].contains("behind a feature only"));
         assert!(check("mcp-core", &[("axum", "null", true), ("axum", "\"dev\"", false)]).is_empty());
+    }
+
+    #[test]
+    fn the_test_kit_is_used_by_path_because_it_is_published_last() {
+        let mut core = package("mcp-core", "null", &[("mcp-auth-testkit", "\"dev\"", false)]);
+        assert!(problems(&core, &OURS).is_empty());
+        core.dependencies[0].req = "^0.1.0".to_owned();
+        assert!(problems(&core, &OURS)[0].contains("published last"));
     }
 
     #[test]
