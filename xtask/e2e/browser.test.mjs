@@ -8,6 +8,7 @@ import { chromium } from 'playwright-core';
 
 import { freePort, startExample } from './lib/example.mjs';
 import { TRUST, mint } from './lib/tokens.mjs';
+import { INITIALIZE, bearer, post } from './lib/wire.mjs';
 
 const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 const executablePath = BROWSERS.find(existsSync);
@@ -70,12 +71,6 @@ describe('a page on another origin', { skip }, () => {
       [`${server.url}${path}`, { method, headers, body: body && JSON.stringify(body) }],
     );
 
-  const initialize = {
-    jsonrpc: '2.0',
-    id: 1,
-    method: 'initialize',
-    params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'page', version: '1' } },
-  };
   const posted = (token) => ({
     method: 'POST',
     headers: {
@@ -84,7 +79,7 @@ describe('a page on another origin', { skip }, () => {
       'mcp-protocol-version': '2025-11-25',
       ...(token ? { authorization: `Bearer ${token}` } : {}),
     },
-    body: initialize,
+    body: INITIALIZE,
   });
 
   it('opens a session with its token, and reads the session id', async () => {
@@ -131,7 +126,7 @@ describe('a page on another origin', { skip }, () => {
         await reader.cancel();
         return { status: accepted.status, message: JSON.parse(data) };
       },
-      [`${server.url}/sse`, token, initialize],
+      [`${server.url}/sse`, token, INITIALIZE],
     );
     assert.equal(answer.status, 202);
     assert.equal(answer.message.id, 1);
@@ -147,11 +142,8 @@ describe('a page on another origin', { skip }, () => {
       const answer = await request(untrusted, path, init);
       assert.ok(answer.blocked, `${path}: ${JSON.stringify(answer)}`);
     }
-    const direct = await fetch(`${server.url}/mcp`, {
-      ...posted(mint(`${server.url}/mcp`)),
-      headers: { ...posted(mint(`${server.url}/mcp`)).headers, origin: stranger.origin },
-      body: JSON.stringify(initialize),
-    });
+    const headers = { ...bearer(mint(`${server.url}/mcp`)), origin: stranger.origin };
+    const direct = await post(`${server.url}/mcp`, INITIALIZE, headers);
     assert.equal(direct.status, 403);
   });
 });

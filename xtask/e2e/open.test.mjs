@@ -13,7 +13,7 @@ describe('no-auth', { concurrency: true }, () => {
     const call = (tool, args, token) =>
       client.call({ url: `${server.url}${endpoint}`, transport: endpoint, token, tool, args });
 
-    // covers: AUTH-02, TL-01, TL-03, SSE-01, SSE-02, SSE-04
+    // covers: AUTH-02, TR-30, SSE-01, SSE-02, SSE-04, SSE-07
     it(`${client.name} calls its tools over ${endpoint}`, async () => {
       const echoed = await call('echo', { message: 'hello' });
       assert.match(echoed.text, /hello/);

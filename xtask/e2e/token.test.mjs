@@ -1,13 +1,18 @@
 // The example that validates tokens, called by every client over both transports.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
-import { discoverOAuthProtectedResourceMetadata } from '@modelcontextprotocol/client';
+import {
+  Client,
+  StreamableHTTPClientTransport,
+  discoverOAuthProtectedResourceMetadata,
+} from '@modelcontextprotocol/client';
 import { discoverOAuthProtectedResourceMetadata as discoverV1 } from '@modelcontextprotocol/sdk/client/auth.js';
 
 import { assertRefused } from './lib/challenge.mjs';
 import { pairs } from './lib/clients.mjs';
 import { startExample } from './lib/example.mjs';
 import { ISSUER, TRUST, expired, forged, mint, unsigned } from './lib/tokens.mjs';
+import { INITIALIZE, bearer, modernCall, post } from './lib/wire.mjs';
 
 const server = await startExample('token', TRUST);
 after(() => server.stop());
@@ -88,54 +93,91 @@ describe('token', { concurrency: true }, () => {
     });
   }
 
-  const post = (headers, path = '/mcp') =>
-    fetch(`${server.url}${path}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers },
-      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' }),
-    });
+  // covers: AUTH-36
+  it('the metadata is at the root, too', async () => {
+    const answer = await fetch(`${server.url}/.well-known/oauth-protected-resource`);
+    assert.equal(answer.status, 200);
+    assert.deepEqual((await answer.json()).authorization_servers, [ISSUER]);
+  });
+});
+
+describe('token, with messages written by hand', { concurrency: true }, () => {
+  const ping = { jsonrpc: '2.0', id: 1, method: 'ping' };
+  const good = () => mint(resource('/mcp'));
 
   // covers: AUTH-07, RS12
   it('does not look for a token in the query', async () => {
-    const answer = await post({}, `/mcp?access_token=${mint(resource('/mcp'))}`);
+    const answer = await post(`${resource('/mcp')}?access_token=${good()}`, ping);
     assert.equal(answer.status, 401);
     assert.doesNotMatch(answer.headers.get('www-authenticate'), /error=/);
   });
 
   // covers: RS12
-  it('does not take another scheme for a token', async () => {
-    const basic = Buffer.from(`alice:${mint(resource('/mcp'))}`).toString('base64');
-    assert.equal((await post({ authorization: `Basic ${basic}` })).status, 401);
+  it('takes neither another scheme nor an empty one for a token', async () => {
+    const basic = Buffer.from(`alice:${good()}`).toString('base64');
+    for (const authorization of [`Basic ${basic}`, 'Bearer', 'Bearer ']) {
+      assert.equal((await post(resource('/mcp'), ping, { authorization })).status, 401, authorization);
+    }
   });
 
-  // covers: TL-05, SSE-05
-  it('does not show a session to another user', async () => {
-    const initialize = {
-      jsonrpc: '2.0',
-      id: 1,
-      method: 'initialize',
-      params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'e2e', version: '1' } },
-    };
-    const send = (sub, body, session) =>
-      fetch(resource('/mcp'), {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          accept: 'application/json, text/event-stream',
-          authorization: `Bearer ${mint(resource('/mcp'), { sub })}`,
-          ...(session ? { 'mcp-session-id': session, 'mcp-protocol-version': '2025-11-25' } : {}),
-        },
-        body: JSON.stringify(body),
+  // covers: TR-18
+  it('asks for the token before it reads the body', async () => {
+    for (const body of ['this is no JSON', '[]', { jsonrpc: '2.0', id: 1, method: 'no/such/method' }]) {
+      assert.equal((await post(resource('/mcp'), body)).status, 401);
+    }
+  });
+
+  // covers: TR-13, RS14
+  it('does not believe a header that names a harmless tool', async () => {
+    const secret = modernCall('secret');
+    const headers = { ...modernCall('echo').headers, ...bearer(good()) };
+    const answer = await post(resource('/mcp'), secret.body, headers);
+    assert.ok([400, 403].includes(answer.status), `${answer.status} ${await answer.text()}`);
+    const honest = await post(resource('/mcp'), secret.body, { ...secret.headers, ...bearer(good()) });
+    assert.equal(honest.status, 403);
+  });
+
+  // covers: AUTH-06, TL-03, TL-05, SEC-05
+  it('judges every request of a session, and shows it to no other user', async () => {
+    const send = (token, body, session) =>
+      post(resource('/mcp'), body, {
+        ...(token ? bearer(token) : {}),
+        ...(session ? { 'mcp-session-id': session, 'mcp-protocol-version': '2025-11-25' } : {}),
       });
-    const opened = await send('alice', initialize);
+    const opened = await send(good(), INITIALIZE);
     const session = opened.headers.get('mcp-session-id');
     await opened.text();
-    assert.ok(session);
+    assert.match(session, /^[\x21-\x7e]{32,}$/);
     const list = { jsonrpc: '2.0', id: 2, method: 'tools/list' };
-    assert.equal((await send('mallory', list, session)).status, 404);
-    const own = await send('alice', list, session);
+    assert.equal((await send(undefined, list, session)).status, 401);
+    assert.equal((await send(expired(resource('/mcp')), list, session)).status, 401);
+    assert.equal((await send(mint(resource('/mcp'), { sub: 'mallory' }), list, session)).status, 404);
+    const own = await send(good(), list, session);
     assert.equal(own.status, 200);
     await own.text();
+  });
+
+  // covers: SSE-08
+  it('lets a client that tries the new transport first find the old one', async () => {
+    const token = mint(resource('/sse'));
+    const tried = await post(resource('/sse'), INITIALIZE, bearer(token));
+    assert.ok([400, 404, 405].includes(tried.status), `${tried.status}`);
+    const { client } = pairs.find(({ endpoint }) => endpoint === '/sse');
+    const answer = await client.call({ url: resource('/sse'), transport: '/sse', token, tool: 'whoami' });
+    assert.ok(answer.text?.includes('alice'), JSON.stringify(answer));
+  });
+
+  // covers: TR-30
+  it('does not look like a server of the old era when it refuses', async () => {
+    const seen = [];
+    const client = new Client({ name: 'e2e', version: '1' }, { versionNegotiation: { mode: 'auto' } });
+    const watched = async (url, init) => {
+      seen.push(init?.body ? JSON.parse(init.body).method : init?.method);
+      return fetch(url, init);
+    };
+    const wire = new StreamableHTTPClientTransport(new URL(resource('/mcp')), { fetch: watched });
+    await assert.rejects(client.connect(wire));
+    assert.deepEqual(seen, ['server/discover']);
   });
 });
 

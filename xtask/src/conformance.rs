@@ -89,6 +89,7 @@ fn compare(root: &Path, node: &Node) -> Result<Outcome, String> {
     )))
 }
 
+// covers: TR-05, TR-09, TR-10, TR-11
 /// Starts one variant and runs both revisions against it.
 fn measure(root: &Path, node: &Node, variant: Variant) -> Result<Findings, String> {
     let port = server::free_port()?;
