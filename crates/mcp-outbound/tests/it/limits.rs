@@ -184,7 +184,13 @@ async fn a_dripping_body_does_not_stretch_the_deadline() {
         .extension(Limits::new().with_deadline(Duration::from_millis(200)))
         .body(Bytes::new())
         .unwrap();
-    assert!(loopback_client().execute(request).await.unwrap_err().is_timeout());
+    let begun = Instant::now();
+    let error = loopback_client().execute(request).await.unwrap_err();
+    assert!(error.is_timeout(), "{error:?}");
+    assert!(
+        begun.elapsed() < Duration::from_secs(8),
+        "not by the client's own deadline"
+    );
 }
 
 #[tokio::test]
