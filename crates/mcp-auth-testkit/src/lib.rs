@@ -1,1 +1,18 @@
-//! A token authority, a fake clock and a scripted client for testing MCP servers with authentication.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod authority;
+mod challenge;
+mod client;
+mod clock;
+mod demo;
+mod server;
+
+pub use authority::{
+    Algorithm, Behaviour, Endpoint, Hold, Recorded, TokenAuthority, TokenAuthorityBuilder, TokenBuilder,
+};
+pub use challenge::{Challenge, ChallengeError};
+pub use client::{Answer, Client, Era, Event, Events, Mcp, RequestBuilder, Sse, SseBuilder};
+pub use clock::FakeClock;
+pub use demo::Demo;
+pub use server::Server;
