@@ -80,7 +80,7 @@ describe('token', { concurrency: true }, () => {
   }
 
   for (const endpoint of ['/mcp', '/sse']) {
-    // covers: AUTH-32, AUTH-35, AUTH-38, AUTH-39, AUTH-41
+    // covers: AUTH-32, AUTH-35, AUTH-38, AUTH-39, AUTH-40, AUTH-41, U-12
     it(`both SDKs find and accept the metadata of ${endpoint}`, async () => {
       for (const discover of [discoverOAuthProtectedResourceMetadata, discoverV1]) {
         const found = await discover(resource(endpoint));
@@ -120,7 +120,16 @@ describe('token, with messages written by hand', { concurrency: true }, () => {
     }
   });
 
-  // covers: TR-18
+  // covers: TR-04, U-03, SEC-06
+  it('turns a foreign page away before it asks for a token', async () => {
+    for (const headers of [{}, bearer(good())]) {
+      const answer = await post(resource('/mcp'), ping, { ...headers, origin: 'https://foreign.example.com' });
+      assert.equal(answer.status, 403);
+      assert.equal(answer.headers.get('access-control-allow-origin'), null);
+    }
+  });
+
+  // covers: TR-18, U-03
   it('asks for the token before it reads the body', async () => {
     for (const body of ['this is no JSON', '[]', { jsonrpc: '2.0', id: 1, method: 'no/such/method' }]) {
       assert.equal((await post(resource('/mcp'), body)).status, 401);
@@ -167,7 +176,7 @@ describe('token, with messages written by hand', { concurrency: true }, () => {
     assert.ok(answer.text?.includes('alice'), JSON.stringify(answer));
   });
 
-  // covers: TR-30
+  // covers: TR-30, U-09
   it('does not look like a server of the old era when it refuses', async () => {
     const seen = [];
     const client = new Client({ name: 'e2e', version: '1' }, { versionNegotiation: { mode: 'auto' } });
