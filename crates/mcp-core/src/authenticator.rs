@@ -1,15 +1,17 @@
 //! The trait at which the four patterns meet.
 
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use http::HeaderName;
 
 use crate::audit::Audit;
 use crate::{
-    AuthError, ConfigError, Identity, ProtectedResource, PublicUrl, RequestHead, ResourceMetadata, Route,
+    AuthError, Clock, ConfigError, Identity, ProtectedResource, PublicUrl, RequestHead, ResourceMetadata,
+    Route, SystemClock,
 };
-use crate::{Clock, SystemClock};
-
-use std::fmt;
-use std::sync::Arc;
 
 /// Says who sent a request. Everything behind it cannot tell the four patterns apart.
 ///
@@ -72,6 +74,11 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Headers beside `Authorization` that carry its credentials. They are taken off before a request goes on.
+    fn credential_headers(&self) -> Vec<HeaderName> {
+        Vec::new()
+    }
+
     /// Is an identity given earlier still good? Asked again by long streams; their expiry is watched besides.
     ///
     /// # Errors
@@ -104,6 +111,10 @@ impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
         (**self).routes()
     }
 
+    fn credential_headers(&self) -> Vec<HeaderName> {
+        (**self).credential_headers()
+    }
+
     async fn still_valid(&self, identity: &Identity) -> Result<(), AuthError> {
         (**self).still_valid(identity).await
     }
@@ -116,6 +127,7 @@ pub struct SiteContext {
     resources: Vec<ProtectedResource>,
     clock: Arc<dyn Clock>,
     audit: Audit,
+    listener: Option<SocketAddr>,
 }
 
 impl SiteContext {
@@ -127,6 +139,7 @@ impl SiteContext {
             resources,
             clock: Arc::new(SystemClock),
             audit: Audit::default(),
+            listener: None,
         }
     }
 
@@ -142,6 +155,19 @@ impl SiteContext {
     pub fn with_audit(mut self, audit: Audit) -> Self {
         self.audit = audit;
         self
+    }
+
+    /// With the address the server listens on.
+    #[must_use]
+    pub fn with_listener(mut self, address: SocketAddr) -> Self {
+        self.listener = Some(address);
+        self
+    }
+
+    /// The address the server listens on, if whoever starts it said.
+    #[must_use]
+    pub fn listener(&self) -> Option<SocketAddr> {
+        self.listener
     }
 
     /// The public URL.

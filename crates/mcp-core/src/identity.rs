@@ -51,7 +51,11 @@ pub enum AuthMethod {
 
 /// Who is calling. Cheap to clone.
 #[derive(Clone)]
-pub struct Identity(Arc<Facts>);
+pub struct Identity {
+    facts: Arc<Facts>,
+    /// Through which members of (nested) compositions the caller came in: a byte each, the outermost lowest.
+    entrance: u64,
+}
 
 struct Facts {
     issuer: Issuer,
@@ -104,67 +108,67 @@ impl Identity {
     /// Whether nobody vouches for this caller.
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
-        self.0.method == AuthMethod::Anonymous
+        self.facts.method == AuthMethod::Anonymous
     }
 
     /// Who vouches for the caller.
     #[must_use]
     pub fn issuer(&self) -> &Issuer {
-        &self.0.issuer
+        &self.facts.issuer
     }
 
     /// The caller as its issuer names it. A person's data belongs under [`user`](Self::user), not under this alone.
     #[must_use]
     pub fn subject(&self) -> &Subject {
-        &self.0.subject
+        &self.facts.subject
     }
 
     /// The application that calls, where the credential says.
     #[must_use]
     pub fn client(&self) -> Option<&ClientId> {
-        self.0.client.as_ref()
+        self.facts.client.as_ref()
     }
 
     /// What the credential allows.
     #[must_use]
     pub fn scopes(&self) -> &Scopes {
-        &self.0.scopes
+        &self.facts.scopes
     }
 
     /// Whom the credential was made for.
     #[must_use]
     pub fn audience(&self) -> &[Audience] {
-        &self.0.audience
+        &self.facts.audience
     }
 
     /// When the credential ends.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
-        self.0.expires_at
+        self.facts.expires_at
     }
 
     /// When the credential was made.
     #[must_use]
     pub fn issued_at(&self) -> Option<Timestamp> {
-        self.0.issued_at
+        self.facts.issued_at
     }
 
     /// What the credential is called. Not a secret: it opens nothing.
     #[must_use]
     pub fn token_id(&self) -> Option<&TokenId> {
-        self.0.token_id.as_ref()
+        self.facts.token_id.as_ref()
     }
 
     /// How the caller proved who it is.
     #[must_use]
     pub fn method(&self) -> AuthMethod {
-        self.0.method
+        self.facts.method
     }
 
     /// What the issuer said beside that, as it said it.
     #[must_use]
     pub fn claims(&self) -> &Map<String, Value> {
-        &self.0.claims
+        &self.facts.claims
     }
 
     /// What the sign-in chose to remember (login, e-mail, …), as the type a tool wants. Without props, the claims.
@@ -172,10 +176,13 @@ impl Identity {
     /// # Errors
     /// When the remembered value does not have the shape of `T`.
     pub fn props<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        match &self.0.props {
+        match &self.facts.props {
             Some(props) => T::deserialize(props),
             None => T::deserialize(serde::de::value::MapDeserializer::new(
-                self.0.claims.iter().map(|(name, value)| (name.as_str(), value)),
+                self.facts
+                    .claims
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value)),
             )),
         }
     }
@@ -183,24 +190,42 @@ impl Identity {
     /// A value that the authenticator's crate attached under its type.
     #[must_use]
     pub fn extension<T: Send + Sync + 'static>(&self) -> Option<&T> {
-        self.0.extensions.get()
+        self.facts.extensions.get()
     }
 
     /// The key for a person's data: issuer and subject.
     #[must_use]
     pub fn user(&self) -> &UserKey {
-        &self.0.user
+        &self.facts.user
     }
 
     /// The key for sessions: issuer, subject and client.
     #[must_use]
     pub fn principal(&self) -> &Principal {
-        &self.0.principal
+        &self.facts.principal
+    }
+
+    /// Notes that a composition let the caller in by its member at this place (0 to 254).
+    pub(crate) fn let_in_by(mut self, place: usize) -> Self {
+        self.entrance = (self.entrance << 8) | (place as u64 + 1);
+        self
+    }
+
+    /// The place noted last, and the identity as that member gave it.
+    pub(crate) fn entrance(&self) -> Option<(usize, Self)> {
+        let place = usize::try_from(self.entrance & 0xff).ok()?.checked_sub(1)?;
+        Some((
+            place,
+            Self {
+                facts: self.facts.clone(),
+                entrance: self.entrance >> 8,
+            },
+        ))
     }
 
     /// Whether both are the very same value in memory; cheap, and never true for different callers.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.facts, &other.facts)
     }
 }
 
@@ -208,12 +233,12 @@ impl fmt::Debug for Identity {
     // Claims and props are personal data and may hold secrets an issuer put there: they are left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity")
-            .field("issuer", &self.0.issuer)
-            .field("subject", &self.0.subject)
-            .field("client", &self.0.client)
-            .field("scopes", &self.0.scopes)
-            .field("expires_at", &self.0.expires_at)
-            .field("method", &self.0.method)
+            .field("issuer", &self.facts.issuer)
+            .field("subject", &self.facts.subject)
+            .field("client", &self.facts.client)
+            .field("scopes", &self.facts.scopes)
+            .field("expires_at", &self.facts.expires_at)
+            .field("method", &self.facts.method)
             .finish_non_exhaustive()
     }
 }
@@ -311,7 +336,7 @@ impl IdentityBuilder {
             Some(client) => format!("{user}{}:{client}", client.as_str().len()),
             None => format!("{user}-"),
         };
-        Identity(Arc::new(Facts {
+        let facts = Arc::new(Facts {
             issuer: self.issuer,
             subject: self.subject,
             client: self.client,
@@ -326,7 +351,8 @@ impl IdentityBuilder {
             extensions: self.extensions,
             user: UserKey(user.into()),
             principal: Principal(principal.into()),
-        }))
+        });
+        Identity { facts, entrance: 0 }
     }
 }
 

@@ -1,0 +1,448 @@
+//! What a request for a protected resource goes through: authenticate, policy, session, service.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use crate::audit::{Audit, AuditEvent, EventKind, Outcome};
+use crate::challenge::Challenger;
+use crate::limits::{Limits, TrustedProxies, Verdict};
+use crate::policy::{Asked, ChallengeForm, Contradiction, Policy, Refusal, parse};
+use crate::session::SessionBinding;
+use crate::stream::{Streams, Watched};
+use crate::{
+    AuthError, AuthErrorKind, Authenticator, Body, Clock, Connection, Identity, ProtectedResource,
+    RequestHead, Scopes, random_id,
+};
+
+const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const DPOP: HeaderName = HeaderName::from_static("dpop");
+
+/// The first protocol version without sessions (spec TR-02).
+const STATELESS_SINCE: &str = "2026-07-28";
+
+/// Everything that stands before one resource.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    pub(crate) authenticator: Arc<dyn Authenticator>,
+    pub(crate) resource: ProtectedResource,
+    pub(crate) policy: Policy,
+    pub(crate) challenger: Challenger,
+    pub(crate) sessions: SessionBinding,
+    pub(crate) streams: Arc<Streams>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) audit: Audit,
+    pub(crate) limits: Limits,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) check_every: Duration,
+    pub(crate) body_limit: usize,
+    pub(crate) credential_headers: Vec<HeaderName>,
+    /// Nobody is asked for a token here, so asking for a better one would lead a client in circles (spec AUTH-30).
+    pub(crate) open: bool,
+}
+
+/// A request that was let through, and who sent it.
+pub(crate) struct Admitted {
+    pub(crate) request: Request<Body>,
+    pub(crate) identity: Identity,
+}
+
+impl Gate {
+    /// Lets a request through or says why not. `path` is the path below the site.
+    pub(crate) async fn admit(
+        self: &Arc<Self>,
+        path: &str,
+        request: Request<Body>,
+    ) -> Result<Admitted, Response<Body>> {
+        let (mut parts, body) = request.into_parts();
+        let identity = match self.authenticate(&parts, path).await {
+            Ok(identity) => identity,
+            Err(error) => return Err(self.refuse(&parts, None, &error, None)),
+        };
+        let body = self.authorize(&parts, &identity, body).await?;
+        if let Some(refusal) = self.unwrap_session(&mut parts, &identity) {
+            return Err(refusal);
+        }
+        parts.headers.remove(AUTHORIZATION);
+        parts.headers.remove(DPOP);
+        for name in &self.credential_headers {
+            parts.headers.remove(name);
+        }
+        parts.extensions.insert(identity.clone());
+        Ok(Admitted {
+            request: Request::from_parts(parts, body),
+            identity,
+        })
+    }
+
+    async fn authenticate(&self, parts: &Parts, path: &str) -> Result<Identity, AuthError> {
+        let address = parts.extensions.get::<Connection>().map(|connection| {
+            self.proxies
+                .client_address(connection.peer().ip(), &parts.headers)
+        });
+        let head = RequestHead::new(parts, self.resource.site(), path).from_address(address);
+        let presented = parts.headers.contains_key(AUTHORIZATION)
+            || self
+                .credential_headers
+                .iter()
+                .any(|name| parts.headers.contains_key(name));
+        if presented && self.limits.is_alert() {
+            match self
+                .limits
+                .check(self.clock.now(), address, head.credential_digest())
+            {
+                Verdict::Go => {}
+                Verdict::KnownBad(wait) | Verdict::Suspicious(wait) => return Err(AuthError::too_many(wait)),
+            }
+        }
+        match self.authenticator.authenticate(&head, &self.resource).await {
+            Ok(identity) => {
+                if presented {
+                    self.limits.succeeded(head.credential_digest());
+                }
+                if !identity.is_anonymous() {
+                    self.limits
+                        .admit(self.clock.now(), identity.principal().as_str())
+                        .map_err(AuthError::too_many)?;
+                    self.streams.seen(&identity);
+                }
+                Ok(identity)
+            }
+            Err(error) => match error.kind() {
+                AuthErrorKind::Missing if self.policy.allows_anonymous() => Ok(Identity::anonymous()),
+                AuthErrorKind::NotMine
+                | AuthErrorKind::InvalidToken
+                | AuthErrorKind::InvalidProof
+                | AuthErrorKind::Malformed => {
+                    self.limits
+                        .failed(self.clock.now(), address, head.credential_digest());
+                    Err(error)
+                }
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Judges what the caller asks for. The body is read only where the answer depends on it.
+    async fn authorize(
+        &self,
+        parts: &Parts,
+        identity: &Identity,
+        body: Body,
+    ) -> Result<Body, Response<Body>> {
+        // Where nobody can sign in, an anonymous identity is the ordinary caller and not one who did not sign in yet.
+        let unsigned = identity.is_anonymous() && !self.open;
+        let has_body =
+            parts.method == Method::POST || parts.method == Method::PUT || parts.method == Method::PATCH;
+        if !has_body || !(unsigned || self.policy.reads_bodies()) {
+            let needed = self.policy.required();
+            if !unsigned && !self.policy.missing(identity, needed).is_empty() {
+                return Err(self.insufficient(parts, identity, needed.clone(), None));
+            }
+            return Ok(body);
+        }
+        let bytes = self.read(body).await?;
+        let messages = match parse(&bytes, &parts.headers) {
+            Ok(messages) => messages,
+            Err(contradiction) => return Err(unreadable(contradiction, None)),
+        };
+        let refusal = match self.policy.decide(identity, &messages) {
+            Ok(()) => {
+                drop(messages);
+                return Ok(Body::from(bytes));
+            }
+            Err(refusal) => refusal,
+        };
+        let id = messages.first().and_then(|message| message.id).map(|id| id.get());
+        match refusal {
+            Refusal::Body(contradiction) => Err(unreadable(contradiction, id)),
+            Refusal::Scopes(needed) => {
+                Err(self.insufficient(parts, identity, needed, Some(Asked::of(&messages))))
+            }
+            Refusal::SignIn(needed) => {
+                let error = AuthError::missing();
+                let single_call = messages.len() == 1
+                    && messages
+                        .iter()
+                        .all(|message| message.method.as_deref() == Some("tools/call"));
+                match (self.policy.form(), id) {
+                    (ChallengeForm::ToolResult, Some(id)) if single_call => {
+                        self.record(parts, None, &error, Some(Asked::of(&messages)));
+                        Err(sign_in_as_tool_result(
+                            id,
+                            &self.challenger.bearer(&error, &needed),
+                        ))
+                    }
+                    _ => Err(self.refuse_needing(parts, None, &error, &needed, Some(Asked::of(&messages)))),
+                }
+            }
+        }
+    }
+
+    fn insufficient(
+        &self,
+        parts: &Parts,
+        identity: &Identity,
+        needed: Scopes,
+        asked: Option<Asked>,
+    ) -> Response<Body> {
+        let error = if self.open {
+            AuthError::forbidden("nobody signs in here, so nobody can be given the scope this needs")
+        } else {
+            AuthError::insufficient_scope(needed)
+        };
+        self.refuse(parts, Some(identity), &error, asked)
+    }
+
+    async fn read(&self, body: Body) -> Result<Bytes, Response<Body>> {
+        match Limited::new(body, self.body_limit).collect().await {
+            Ok(collected) => Ok(collected.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(plain(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "the request body is too large",
+            )),
+            Err(_) => Err(plain(
+                StatusCode::BAD_REQUEST,
+                "the request body could not be read",
+            )),
+        }
+    }
+
+    /// Takes the binding off a session id, or says that there is no such session.
+    fn unwrap_session(&self, parts: &mut Parts, identity: &Identity) -> Option<Response<Body>> {
+        let mut values = parts.headers.get_all(SESSION_ID).iter();
+        let value = values.next()?;
+        let single = values.next().is_none();
+        let bound = single
+            .then(|| value.to_str().ok())
+            .flatten()
+            .and_then(|shown| self.sessions.check(&self.resource, identity, shown));
+        match bound {
+            Some(bound) => {
+                let value = HeaderValue::from_str(bound.id);
+                let shared = bound.opened_anonymously;
+                if let Ok(value) = value {
+                    parts.headers.insert(SESSION_ID, value);
+                }
+                if shared {
+                    // Streams of a session that began without signing in may be asked for by whoever knows its id; what
+                    // was said to a signed-in caller must not be replayed on them.
+                    parts.headers.remove(LAST_EVENT_ID);
+                }
+                None
+            }
+            // Since 2026-07-28 there are no sessions, and a client's stale header means nothing (spec TR-03). It is taken
+            // off, so that the server behind cannot see a session in it either.
+            None if is_stateless(parts) => {
+                parts.headers.remove(SESSION_ID);
+                None
+            }
+            None => {
+                self.audit.record(
+                    self.event(parts, EventKind::Session, Outcome::Denied)
+                        .by(identity)
+                        .because("the session is unknown or belongs to another principal"),
+                );
+                Some(unknown_session())
+            }
+        }
+    }
+
+    /// What remains to be done with an answer: bind a new session, watch a stream.
+    pub(crate) fn finish(
+        self: &Arc<Self>,
+        identity: &Identity,
+        mut response: Response<Body>,
+    ) -> Response<Body> {
+        if let Some(id) = response
+            .headers()
+            .get(SESSION_ID)
+            .and_then(|value| value.to_str().ok())
+        {
+            let shown = self.sessions.bind(&self.resource, identity.principal(), id);
+            if let Ok(value) = HeaderValue::try_from(shown) {
+                response.headers_mut().insert(SESSION_ID, value);
+            }
+        }
+        let streams = response
+            .headers()
+            .get(CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        // A caller nobody vouches for has no credential that could end.
+        if streams && !identity.is_anonymous() {
+            return response.map(|body| Body::new(Watched::new(body, self.clone(), identity)));
+        }
+        response
+    }
+
+    fn refuse(
+        &self,
+        parts: &Parts,
+        identity: Option<&Identity>,
+        error: &AuthError,
+        asked: Option<Asked>,
+    ) -> Response<Body> {
+        self.refuse_needing(parts, identity, error, &Scopes::none(), asked)
+    }
+
+    fn refuse_needing(
+        &self,
+        parts: &Parts,
+        identity: Option<&Identity>,
+        error: &AuthError,
+        needed: &Scopes,
+        asked: Option<Asked>,
+    ) -> Response<Body> {
+        self.record(parts, identity, error, asked);
+        self.challenger.refuse(error, needed)
+    }
+
+    fn record(&self, parts: &Parts, identity: Option<&Identity>, error: &AuthError, asked: Option<Asked>) {
+        let outcome = match error.kind() {
+            AuthErrorKind::Unavailable(_) => Outcome::Failed,
+            _ => Outcome::Denied,
+        };
+        if !self.audit.is_watched(outcome) {
+            return;
+        }
+        let kind = if identity.is_some() {
+            EventKind::Authorization
+        } else {
+            EventKind::Authentication
+        };
+        let reason = match error.detail() {
+            Some(detail) => format!("{error}: {detail}"),
+            None => error.to_string(),
+        };
+        let mut event = self.event(parts, kind, outcome).because(reason);
+        if let Some(identity) = identity {
+            event = event.by(identity);
+        }
+        if let Some(Asked(action)) = asked {
+            event = event.doing(action);
+        }
+        self.audit.record(event);
+    }
+
+    /// Records that a request was let through, where anybody listens.
+    pub(crate) fn record_admission(&self, admitted: &Admitted) {
+        if self.audit.is_watched(Outcome::Allowed) {
+            let (method, headers, extensions) = (
+                admitted.request.method(),
+                admitted.request.headers(),
+                admitted.request.extensions(),
+            );
+            let address = extensions
+                .get::<Connection>()
+                .map(|connection| self.proxies.client_address(connection.peer().ip(), headers));
+            self.audit.record(
+                AuditEvent::new(self.clock.now(), EventKind::Authentication, Outcome::Allowed)
+                    .by(&admitted.identity)
+                    .on(self.resource.identifier())
+                    .doing(method.as_str())
+                    .from_address(address)
+                    .in_request(Some(request_id(headers))),
+            );
+        }
+    }
+
+    fn event(&self, parts: &Parts, kind: EventKind, outcome: Outcome) -> AuditEvent {
+        let address = parts.extensions.get::<Connection>().map(|connection| {
+            self.proxies
+                .client_address(connection.peer().ip(), &parts.headers)
+        });
+        AuditEvent::new(self.clock.now(), kind, outcome)
+            .on(self.resource.identifier())
+            .from_address(address)
+            .in_request(Some(request_id(&parts.headers)))
+    }
+}
+
+/// The id a proxy in front gave the request, if it looks like one; otherwise a fresh one.
+fn request_id(headers: &http::HeaderMap) -> String {
+    headers
+        .get("x-request-id")
+        .and_then(|value| value.to_str().ok())
+        .filter(|id| (1..=64).contains(&id.len()))
+        .filter(|id| {
+            id.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        })
+        .map_or_else(|| random_id().chars().take(16).collect(), ToOwned::to_owned)
+}
+
+fn is_stateless(parts: &Parts) -> bool {
+    let mut versions = parts.headers.get_all(PROTOCOL_VERSION).iter();
+    let first = versions.next().map(HeaderValue::as_bytes);
+    versions.next().is_none() && first.is_some_and(|v| v.len() == 10 && v >= STATELESS_SINCE.as_bytes())
+}
+
+pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    response
+}
+
+pub(crate) fn json(status: StatusCode, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn rpc_error(status: StatusCode, id: Option<&str>, code: i32, message: &str) -> Response<Body> {
+    let message = serde_json::Value::from(message);
+    let id = id.unwrap_or("null");
+    json(
+        status,
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":{message}}}}}"#),
+    )
+}
+
+fn unreadable(contradiction: Contradiction, id: Option<&str>) -> Response<Body> {
+    match contradiction {
+        Contradiction::Headers => rpc_error(
+            StatusCode::BAD_REQUEST,
+            id,
+            -32020,
+            "Header mismatch: the Mcp-Method and Mcp-Name headers must stand there once and say what the body says",
+        ),
+        Contradiction::NotJsonRpc(code) => rpc_error(
+            StatusCode::BAD_REQUEST,
+            id,
+            code,
+            "the body is not a JSON-RPC message that can be judged",
+        ),
+    }
+}
+
+fn unknown_session() -> Response<Body> {
+    // Own codes stay outside the reserved range (spec TR-20).
+    rpc_error(StatusCode::NOT_FOUND, None, -31404, "Session not found")
+}
+
+fn sign_in_as_tool_result(id: &str, challenge: &str) -> Response<Body> {
+    let result = serde_json::json!({
+        "resultType": "complete",
+        "isError": true,
+        "content": [{ "type": "text", "text": "Sign in to use this tool." }],
+        "_meta": { "mcp/www_authenticate": [challenge] },
+    });
+    json(
+        StatusCode::OK,
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#),
+    )
+}

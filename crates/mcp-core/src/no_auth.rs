@@ -1,0 +1,101 @@
+//! No authentication, said aloud.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! use mcp_core::{Body, BoxService, NoAuth, Site};
+//!
+//! let mcp = BoxService::from_fn(|_| async { http::Response::new(Body::from("hello")) });
+//! let site = Site::new("https://mcp.example.com").resource("/mcp", mcp.clone()).auth(NoAuth::new()).build().await;
+//! let sentence = site.unwrap_err().to_string();
+//! assert!(sentence.contains("NoAuth::public()"), "{sentence}");
+//!
+//! assert!(Site::new("http://127.0.0.1:8000").resource("/mcp", mcp).auth(NoAuth::new()).build().await.is_ok());
+//! # }
+//! ```
+
+use async_trait::async_trait;
+
+use crate::{
+    AuthError, Authenticator, ConfigError, Connection, Identity, ProtectedResource, RequestHead,
+    ResourceMetadata, SiteContext,
+};
+
+/// Lets everybody in who reaches the server from this machine; with [`public`](Self::public), everybody.
+#[derive(Clone, Debug)]
+pub struct NoAuth {
+    public: bool,
+    nobody: Identity,
+}
+
+impl NoAuth {
+    /// For a server on loopback: the public URL, the listener and every peer must be this machine.
+    ///
+    /// A peer whose address is unknown is refused. Whoever accepts connections says it by putting a [`Connection`] into
+    /// the extensions of each request.
+    #[must_use]
+    #[expect(
+        clippy::new_without_default,
+        reason = "that nobody is asked must be written, not defaulted"
+    )]
+    pub fn new() -> Self {
+        Self {
+            public: false,
+            nobody: Identity::anonymous(),
+        }
+    }
+
+    /// For a server that is open to the world on purpose.
+    #[must_use]
+    pub fn public() -> Self {
+        Self {
+            public: true,
+            ..Self::new()
+        }
+    }
+}
+
+#[async_trait]
+impl Authenticator for NoAuth {
+    async fn start(&self, site: &SiteContext) -> Result<(), ConfigError> {
+        if self.public {
+            return Ok(());
+        }
+        if !site.url().is_loopback() {
+            return Err(ConfigError::new(format!(
+                "NoAuth::new() is for loopback, and {} is reached from elsewhere: put an authenticator there, or write \
+                 NoAuth::public() if it is meant to be open to everybody",
+                site.url()
+            )));
+        }
+        match site.listener() {
+            Some(address) if !address.ip().is_loopback() => Err(ConfigError::new(format!(
+                "NoAuth::new() is for loopback, and the server listens on {address}: bind 127.0.0.1, or write \
+                 NoAuth::public() if it is meant to be open to everybody"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    async fn authenticate(
+        &self,
+        request: &RequestHead<'_>,
+        _resource: &ProtectedResource,
+    ) -> Result<Identity, AuthError> {
+        if self.public {
+            return Ok(self.nobody.clone());
+        }
+        match request.extensions().get::<Connection>() {
+            Some(connection) if connection.peer().ip().to_canonical().is_loopback() => {
+                Ok(self.nobody.clone())
+            }
+            Some(connection) => Err(AuthError::forbidden("this server is for its own machine only")
+                .log(format!("NoAuth::new() met a peer at {}", connection.peer()))),
+            None => Err(AuthError::forbidden("this server is for its own machine only")
+                .log("the peer's address is unknown: put a Connection into each request's extensions")),
+        }
+    }
+
+    fn metadata(&self, _resource: &ProtectedResource) -> ResourceMetadata {
+        ResourceMetadata::open()
+    }
+}

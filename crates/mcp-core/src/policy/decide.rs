@@ -1,0 +1,278 @@
+//! The decision: a caller, messages, yes or no.
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::{Identity, Scopes};
+
+use super::message::{Contradiction, Message};
+use super::rules::{Item, Policy};
+
+/// What a request asks for, in the words of audit records.
+pub(crate) struct Asked(pub(crate) String);
+
+/// Why a request is refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Nobody is signed in, and this needs it; the scopes it would need.
+    SignIn(Scopes),
+    /// The caller lacks scopes; all that the request needs.
+    Scopes(Scopes),
+    /// The body cannot be judged.
+    Body(Contradiction),
+}
+
+impl Policy {
+    /// May this caller ask for these? Every message is judged; what they need together is said at once.
+    pub(crate) fn decide(&self, identity: &Identity, messages: &[Message<'_>]) -> Result<(), Refusal> {
+        let mut needed = Scopes::none();
+        let mut lacking = false;
+        let mut must_sign_in = false;
+        for message in messages {
+            let (needs, open) = self.judge(message).map_err(Refusal::Body)?;
+            if open {
+                continue;
+            }
+            must_sign_in |= identity.is_anonymous() && self.allows_anonymous();
+            lacking |= !self.missing(identity, &needs).is_empty();
+            needed = needed.union(&needs);
+        }
+        match (must_sign_in, lacking) {
+            (true, _) => Err(Refusal::SignIn(needed)),
+            (false, true) => Err(Refusal::Scopes(needed)),
+            (false, false) => Ok(()),
+        }
+    }
+
+    /// The scopes a message needs, and whether it is open to callers who did not sign in.
+    fn judge(&self, message: &Message<'_>) -> Result<(Scopes, bool), Contradiction> {
+        let Some(method) = message.method.as_deref() else {
+            // An answer to a question of the server's own: as open as the conversation it belongs to.
+            return Ok((self.required().clone(), self.allows_anonymous()));
+        };
+        let params = message.params()?;
+        let mut items: Vec<Item<'_>> = Vec::new();
+        match method {
+            "tools/call" => items.extend(params.name.as_deref().map(Item::Tool)),
+            "prompts/get" => items.extend(params.name.as_deref().map(Item::Prompt)),
+            "completion/complete" => {
+                if let Some(reference) = &params.reference {
+                    items.extend(reference.name.as_deref().map(Item::Prompt));
+                    items.extend(reference.uri.as_deref().map(Item::Resource));
+                }
+            }
+            "subscriptions/listen" => {
+                if let Some(wanted) = &params.notifications {
+                    items.extend(wanted.resources.iter().map(|uri| Item::Resource(uri)));
+                }
+            }
+            _ if method.starts_with("resources/") => {
+                items.extend(params.uri.as_deref().map(Item::Resource));
+            }
+            _ => {}
+        }
+        let mut needed = self.required().union(&self.method_needs(method));
+        for item in &items {
+            needed = needed.union(&self.needs(*item));
+            if let Item::Tool(name) = item {
+                needed = needed.union(&self.argument_needs(name, || arguments(params.arguments)));
+            }
+        }
+        let open = self.allows_anonymous()
+            && (self.opens_method(method)
+                || is_lifecycle(method)
+                || (!items.is_empty() && items.iter().all(|item| self.opens(*item))))
+            && items.iter().all(|item| self.opens(*item));
+        Ok((needed, open))
+    }
+}
+
+fn arguments(raw: Option<&RawValue>) -> Value {
+    raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
+        .unwrap_or(Value::Null)
+}
+
+/// What a client must be able to do before it can know that it should sign in: meet the server and read its lists.
+fn is_lifecycle(method: &str) -> bool {
+    matches!(
+        method,
+        "initialize"
+            | "ping"
+            | "server/discover"
+            | "tools/list"
+            | "prompts/list"
+            | "resources/list"
+            | "resources/templates/list"
+            | "subscriptions/listen"
+    ) || method.starts_with("notifications/")
+}
+
+impl Asked {
+    /// Methods and names, shortened: they are the caller's text.
+    pub(crate) fn of(messages: &[Message<'_>]) -> Self {
+        let mut words = Vec::new();
+        for message in messages.iter().take(8) {
+            if let Some(method) = message.method.as_deref() {
+                let name = message
+                    .params()
+                    .ok()
+                    .and_then(|p| p.name.or(p.uri).map(|n| n.into_owned()));
+                let word = match name {
+                    Some(name) => format!("{method} {name}"),
+                    None => method.to_owned(),
+                };
+                words.push(word.chars().take(200).collect::<String>());
+            }
+        }
+        Self(words.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::super::message::parse;
+    use super::*;
+
+    fn caller(scopes: &str) -> Identity {
+        Identity::new("https://idp.example.com", "1")
+            .scopes(Scopes::parse(scopes))
+            .build()
+    }
+
+    fn check(policy: &Policy, identity: &Identity, body: &str, expected: Result<(), Refusal>) {
+        let messages = parse(body.as_bytes(), &HeaderMap::new()).unwrap();
+        assert_eq!(policy.decide(identity, &messages), expected, "{body}");
+    }
+
+    fn call(tool: &str) -> String {
+        format!(r#"{{"method":"tools/call","params":{{"name":"{tool}","arguments":{{"to":"ops"}}}}}}"#)
+    }
+
+    // covers: AUTH-25, AUTH-26, SEC-12
+    #[test]
+    fn names_all_scopes_of_all_messages_at_once() {
+        let policy = Policy::new().require("mcp").tool("a", "x").tool("b", ["y", "z"]);
+        let both = format!("[{},{}]", call("a"), call("b"));
+        check(&policy, &caller("mcp x y z"), &both, Ok(()));
+        check(
+            &policy,
+            &caller("mcp x"),
+            &both,
+            Err(Refusal::Scopes(Scopes::from(["mcp", "x", "y", "z"]))),
+        );
+        check(&policy, &caller("mcp"), &call("unruled"), Ok(()));
+    }
+
+    // covers: AUTH-28
+    #[test]
+    fn honours_a_hierarchy() {
+        let policy = Policy::new()
+            .tool("a", "repo:read")
+            .implies(|held, needed| held.as_str() == "repo" && needed.as_str().starts_with("repo:"));
+        check(&policy, &caller("repo"), &call("a"), Ok(()));
+        check(
+            &policy,
+            &caller("rep"),
+            &call("a"),
+            Err(Refusal::Scopes(Scopes::from("repo:read"))),
+        );
+    }
+
+    #[test]
+    fn asks_by_arguments() {
+        let policy = Policy::new().tool_arguments("send", |arguments| match arguments["to"].as_str() {
+            Some("ops") => Scopes::from("send:ops"),
+            _ => Scopes::none(),
+        });
+        check(
+            &policy,
+            &caller(""),
+            &call("send"),
+            Err(Refusal::Scopes(Scopes::from("send:ops"))),
+        );
+        check(&policy, &caller("send:ops"), &call("send"), Ok(()));
+    }
+
+    #[test]
+    fn guards_a_resource_in_every_spelling_and_on_every_way_to_it() {
+        let policy = Policy::new()
+            .resources_under("file:///secret/", "secret")
+            .prompt("plan", "plan");
+        for uri in ["file:///secret/a", "file:///%73ecret/a", "file:///x/../secret/a"] {
+            for body in [
+                format!(r#"{{"method":"resources/read","params":{{"uri":"{uri}"}}}}"#),
+                format!(r#"{{"method":"resources/subscribe","params":{{"uri":"{uri}"}}}}"#),
+                format!(r#"{{"method":"completion/complete","params":{{"ref":{{"uri":"{uri}"}}}}}}"#),
+                format!(
+                    r#"{{"method":"subscriptions/listen","params":{{"notifications":{{"resourceSubscriptions":["{uri}"]}}}}}}"#
+                ),
+            ] {
+                check(
+                    &policy,
+                    &caller(""),
+                    &body,
+                    Err(Refusal::Scopes(Scopes::from("secret"))),
+                );
+            }
+        }
+        check(
+            &policy,
+            &caller(""),
+            r#"{"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"plan"}}}"#,
+            Err(Refusal::Scopes(Scopes::from("plan"))),
+        );
+    }
+
+    #[test]
+    fn lets_anybody_call_what_is_open_and_nothing_else() {
+        let policy = Policy::new()
+            .require("mcp")
+            .tool("admin", "admin")
+            .allow_anonymous_tool("search");
+        let nobody = Identity::anonymous();
+        check(&policy, &nobody, &call("search"), Ok(()));
+        check(&policy, &nobody, r#"{"method":"initialize"}"#, Ok(()));
+        check(&policy, &nobody, r#"{"method":"tools/list"}"#, Ok(()));
+        check(
+            &policy,
+            &nobody,
+            &call("other"),
+            Err(Refusal::SignIn(Scopes::from("mcp"))),
+        );
+        check(
+            &policy,
+            &nobody,
+            &call("admin"),
+            Err(Refusal::SignIn(Scopes::from(["mcp", "admin"]))),
+        );
+        let batch = format!("[{},{}]", call("search"), call("admin"));
+        check(
+            &policy,
+            &nobody,
+            &batch,
+            Err(Refusal::SignIn(Scopes::from(["mcp", "admin"]))),
+        );
+        // Signed in without the scope: what is open to everybody is open to it as well.
+        check(&policy, &caller(""), &call("search"), Ok(()));
+    }
+
+    #[test]
+    fn opens_a_method_but_not_what_has_a_rule() {
+        let policy = Policy::new()
+            .tool("admin", "admin")
+            .allow_anonymous_method("tools/call");
+        check(&policy, &Identity::anonymous(), &call("anything"), Ok(()));
+        check(
+            &policy,
+            &Identity::anonymous(),
+            &call("admin"),
+            Err(Refusal::SignIn(Scopes::from("admin"))),
+        );
+        assert_eq!(
+            policy.security_schemes("admin"),
+            Some(serde_json::json!([{ "type": "oauth2", "scopes": ["admin"] }]))
+        );
+    }
+}

@@ -1,0 +1,89 @@
+//! The metadata documents of a site's resources, at every place a client looks (RFC 9728 §3.1, spec AUTH-34 to AUTH-38).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method, Response};
+use url::Url;
+
+use crate::resource::WELL_KNOWN;
+use crate::{
+    Access, Authenticator, Body, BoxService, ConfigError, ProtectedResource, PublicUrl, ResourceMetadata,
+    Route,
+};
+
+use super::table::{Table, Target};
+
+/// Mounts the documents: for each resource where RFC 9728 has clients look and where challenges point, and that of the
+/// first resource at the root, where clients look last.
+pub(super) fn mount(
+    table: &mut Table,
+    site: &PublicUrl,
+    resources: &[ProtectedResource],
+    authenticator: &dyn Authenticator,
+) -> Result<(), ConfigError> {
+    for (place, resource) in resources.iter().enumerate() {
+        let metadata = authenticator.metadata(resource);
+        if metadata.open {
+            continue;
+        }
+        check(&metadata)?;
+        let text = serde_json::to_vec(&resource.document(&metadata))
+            .map_err(|error| ConfigError::new("the resource metadata cannot be written").because(error))?;
+        let target = document(Bytes::from(text));
+        // Under the host's root, by the book; under the site's path, where a proxy that forwards nothing else finds it;
+        // and as such a proxy passes it on. The places coincide where the site has no path.
+        let mut paths = vec![
+            resource.well_known_path(),
+            format!("{}{WELL_KNOWN}{}", site.path(), resource.path()),
+            format!("{WELL_KNOWN}{}", resource.path()),
+        ];
+        if place == 0 {
+            paths.push(WELL_KNOWN.to_owned());
+            paths.push(format!("{}{WELL_KNOWN}", site.path()));
+        }
+        paths.sort();
+        paths.dedup();
+        for path in paths {
+            // A resource at the site's own path has its document at the root already.
+            if table.find(&path).is_none() {
+                table.add(&path, &target)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What clients are sent to must be https, or loopback (spec AUTH-55, SEC-07).
+fn check(metadata: &ResourceMetadata) -> Result<(), ConfigError> {
+    for issuer in &metadata.authorization_servers {
+        let fine = Url::parse(issuer.as_str()).is_ok_and(|url| match url.scheme() {
+            "https" => true,
+            "http" => PublicUrl::parse(issuer.as_str()).is_ok_and(|url| url.is_loopback()),
+            _ => false,
+        });
+        if !fine {
+            return Err(ConfigError::new(format!(
+                "the authorization server {issuer} is not an https URL: clients would be sent there to sign in"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn document(text: Bytes) -> Target {
+    let service = BoxService::from_fn(move |_| {
+        let mut response = Response::new(Body::from(text.clone()));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+        async { response }
+    });
+    Target::Open(Arc::new(Route::new(
+        WELL_KNOWN,
+        [Method::GET],
+        Access::Public,
+        service,
+    )))
+}
