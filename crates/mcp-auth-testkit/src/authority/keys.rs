@@ -53,7 +53,7 @@ enum Pair {
     Rsa(Box<RsaKeyPair>),
     Ec(EcdsaKeyPair),
     Ed(Ed25519KeyPair),
-    Secret(aws_lc_rs::hmac::Key),
+    Secret(Box<aws_lc_rs::hmac::Key>),
 }
 
 impl SigningKey {
@@ -72,10 +72,10 @@ impl SigningKey {
                 Pair::Ec(EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).expect(NO_KEY))
             }
             Algorithm::EdDsa => Pair::Ed(Ed25519KeyPair::generate().expect(NO_KEY)),
-            Algorithm::Hs256 => Pair::Secret(aws_lc_rs::hmac::Key::new(
+            Algorithm::Hs256 => Pair::Secret(Box::new(aws_lc_rs::hmac::Key::new(
                 aws_lc_rs::hmac::HMAC_SHA256,
                 secret.as_bytes(),
-            )),
+            ))),
         };
         Self { algorithm, kid, pair }
     }
