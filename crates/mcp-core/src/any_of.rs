@@ -70,12 +70,7 @@ impl Authenticator for AnyOf {
         }
         let mut paths = HashSet::new();
         for member in &self.0 {
-            if self.0.len() > 1
-                && site
-                    .resources()
-                    .iter()
-                    .any(|resource| member.metadata(resource).open)
-            {
+            if self.0.len() > 1 && site.resources().iter().any(|resource| member.metadata(resource).open) {
                 return Err(ConfigError::new(
                     "AnyOf with NoAuth among several lets everybody in: use NoAuth alone, or allow named calls with \
                      Policy::allow_anonymous_tool",
@@ -113,6 +108,13 @@ impl Authenticator for AnyOf {
         Err(answer)
     }
 
+    fn authenticate_now(&self, request: &RequestHead<'_>, resource: &ProtectedResource) -> Option<Identity> {
+        // Knowing a credential at once is knowing it: the order matters only for credentials that must be looked at.
+        self.0.iter().enumerate().find_map(|(place, member)| {
+            member.authenticate_now(request, resource).map(|identity| identity.let_in_by(place))
+        })
+    }
+
     fn metadata(&self, resource: &ProtectedResource) -> ResourceMetadata {
         let mut members = self.0.iter().map(|member| member.metadata(resource));
         let first = members.next().unwrap_or_default();
@@ -124,21 +126,13 @@ impl Authenticator for AnyOf {
     }
 
     fn credential_headers(&self) -> Vec<HeaderName> {
-        self.0
-            .iter()
-            .flat_map(|member| member.credential_headers())
-            .collect()
+        self.0.iter().flat_map(|member| member.credential_headers()).collect()
     }
 
     async fn still_valid(&self, identity: &Identity) -> Result<(), AuthError> {
-        match identity
-            .entrance()
-            .and_then(|(place, inner)| Some((self.0.get(place)?, inner)))
-        {
+        match identity.entrance().and_then(|(place, inner)| Some((self.0.get(place)?, inner))) {
             Some((member, inner)) => member.still_valid(&inner).await,
-            None => Err(AuthError::invalid_token(
-                "the credential was accepted by nobody here",
-            )),
+            None => Err(AuthError::invalid_token("the credential was accepted by nobody here")),
         }
     }
 }

@@ -63,6 +63,14 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
         resource: &ProtectedResource,
     ) -> Result<Identity, AuthError>;
 
+    /// The same without waiting, where that is possible: a credential seen before, or nobody asked for one.
+    ///
+    /// `None` leaves the answer, and every refusal, to [`authenticate`](Self::authenticate); it is always right.
+    fn authenticate_now(&self, request: &RequestHead<'_>, resource: &ProtectedResource) -> Option<Identity> {
+        let _ = (request, resource);
+        None
+    }
+
     /// What the metadata of a resource says of the tokens it takes.
     fn metadata(&self, resource: &ProtectedResource) -> ResourceMetadata {
         let _ = resource;
@@ -103,6 +111,10 @@ impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
         (**self).authenticate(request, resource).await
     }
 
+    fn authenticate_now(&self, request: &RequestHead<'_>, resource: &ProtectedResource) -> Option<Identity> {
+        (**self).authenticate_now(request, resource)
+    }
+
     fn metadata(&self, resource: &ProtectedResource) -> ResourceMetadata {
         (**self).metadata(resource)
     }
@@ -134,13 +146,7 @@ impl SiteContext {
     /// The context of a site with these resources, on the system's clock and without an audit sink.
     #[must_use]
     pub fn new(url: PublicUrl, resources: Vec<ProtectedResource>) -> Self {
-        Self {
-            url,
-            resources,
-            clock: Arc::new(SystemClock),
-            audit: Audit::default(),
-            listener: None,
-        }
+        Self { url, resources, clock: Arc::new(SystemClock), audit: Audit::default(), listener: None }
     }
 
     /// With another clock.

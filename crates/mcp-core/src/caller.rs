@@ -19,10 +19,7 @@ use crate::{FromIdentity, Identity, Site};
 /// let _router: axum::Router = axum::Router::new().route("/whoami", axum::routing::get(whoami));
 /// ```
 #[derive(Clone, Copy, Debug)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "it is taken apart in the argument list of handlers"
-)]
+#[expect(clippy::exhaustive_structs, reason = "it is taken apart in the argument list of handlers")]
 pub struct Caller<T = Identity>(pub T);
 
 /// Why there is no caller: the handler does not stand behind authentication, nobody signed in, or the props are of
@@ -54,16 +51,11 @@ impl<S: Sync, T: FromIdentity> FromRequestParts<S> for Caller<T> {
     type Rejection = CallerRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, CallerRejection> {
-        let identity = parts
-            .extensions
-            .get::<Identity>()
-            .ok_or(CallerRejection::Unguarded)?;
+        let identity = parts.extensions.get::<Identity>().ok_or(CallerRejection::Unguarded)?;
         if identity.is_anonymous() {
             return Err(CallerRejection::Anonymous);
         }
-        T::from_identity(identity)
-            .map(Self)
-            .map_err(|_| CallerRejection::Shape)
+        T::from_identity(identity).map(Self).map_err(|_| CallerRejection::Shape)
     }
 }
 

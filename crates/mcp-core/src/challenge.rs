@@ -21,10 +21,7 @@ impl Challenger {
     pub(crate) fn new(resource: &ProtectedResource, metadata: &ResourceMetadata, required: &Scopes) -> Self {
         Self {
             metadata_url: (!metadata.open).then(|| resource.metadata_url().to_owned()),
-            scopes: required
-                .union(resource.scopes())
-                .union(&metadata.scopes)
-                .for_challenge(),
+            scopes: required.union(resource.scopes()).union(&metadata.scopes).for_challenge(),
             dpop_algorithms: (!metadata.dpop_algorithms.is_empty())
                 .then(|| metadata.dpop_algorithms.join(" ")),
         }
@@ -34,10 +31,7 @@ impl Challenger {
     ///
     /// `needed` are the scopes of the call where they are known; otherwise those for basic use are named.
     pub(crate) fn bearer(&self, error: &AuthError, needed: &Scopes) -> String {
-        let dpop_error = matches!(
-            error.kind(),
-            AuthErrorKind::InvalidProof | AuthErrorKind::ProofNonce(_)
-        );
+        let dpop_error = matches!(error.kind(), AuthErrorKind::InvalidProof | AuthErrorKind::ProofNonce(_));
         self.write("Bearer", error, needed, !dpop_error, "")
     }
 
@@ -108,10 +102,7 @@ impl Challenger {
 /// What the grammar of RFC 6750 §3 lets stand between quotes. The texts are our own and fit already; this keeps a slip
 /// from becoming a split header.
 fn quotable(value: &str) -> String {
-    value
-        .chars()
-        .filter(|c| matches!(c, ' '..='~') && *c != '"' && *c != '\\')
-        .collect()
+    value.chars().filter(|c| matches!(c, ' '..='~') && *c != '"' && *c != '\\').collect()
 }
 
 fn json_body(error: &AuthError) -> String {
@@ -171,10 +162,8 @@ mod tests {
 
     #[test]
     fn says_when_to_come_back_and_does_not_challenge_when_we_cannot_tell() {
-        let response = challenger().refuse(
-            &AuthError::unavailable(std::time::Duration::from_millis(200)),
-            &Scopes::none(),
-        );
+        let response = challenger()
+            .refuse(&AuthError::unavailable(std::time::Duration::from_millis(200)), &Scopes::none());
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers()[RETRY_AFTER], "1");
         assert!(!response.headers().contains_key(WWW_AUTHENTICATE));
@@ -185,25 +174,14 @@ mod tests {
     fn puts_bearer_first_and_the_proof_error_on_the_line_of_its_scheme() {
         let site: PublicUrl = "https://mcp.example.com".parse().unwrap();
         let resource = ProtectedResource::new(&site, "/mcp");
-        let metadata = ResourceMetadata {
-            dpop_algorithms: vec!["ES256".to_owned()],
-            ..Default::default()
-        };
+        let metadata = ResourceMetadata { dpop_algorithms: vec!["ES256".to_owned()], ..Default::default() };
         let challenger = Challenger::new(&resource, &metadata, &Scopes::none());
         let response = challenger.refuse(&AuthError::proof_nonce("n1"), &Scopes::none());
-        let lines: Vec<_> = response
-            .headers()
-            .get_all(WWW_AUTHENTICATE)
-            .iter()
-            .map(|v| v.to_str().unwrap())
-            .collect();
+        let lines: Vec<_> =
+            response.headers().get_all(WWW_AUTHENTICATE).iter().map(|v| v.to_str().unwrap()).collect();
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[0], format!(r#"Bearer resource_metadata="{URL}""#));
-        assert!(
-            lines[1].starts_with(r#"DPoP error="use_dpop_nonce""#),
-            "{}",
-            lines[1]
-        );
+        assert!(lines[1].starts_with(r#"DPoP error="use_dpop_nonce""#), "{}", lines[1]);
         assert!(lines[1].ends_with(r#"algs="ES256""#), "{}", lines[1]);
         assert_eq!(response.headers()["dpop-nonce"], "n1");
     }

@@ -22,10 +22,7 @@ pub struct ConfigError {
 impl ConfigError {
     /// A set-up error. The sentence is shown to the operator: no secret may stand in it.
     pub fn new(sentence: impl Into<String>) -> Self {
-        Self {
-            sentence: sentence.into(),
-            cause: None,
-        }
+        Self { sentence: sentence.into(), cause: None }
     }
 
     /// The same with what caused it, for [`Error::source`].

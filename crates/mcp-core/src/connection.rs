@@ -28,10 +28,7 @@ impl Connection {
     /// A connection from this address.
     #[must_use]
     pub fn new(peer: SocketAddr) -> Self {
-        Self {
-            peer,
-            certificate: None,
-        }
+        Self { peer, certificate: None }
     }
 
     /// The client certificate the TLS handshake proved (DER), for certificate-bound tokens (RFC 8705).

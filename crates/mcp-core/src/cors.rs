@@ -40,16 +40,11 @@ pub(crate) fn options(request: &HeaderMap, methods: &[Method]) -> Response<Body>
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("7200"));
     let mut allowed = ALLOWED.to_owned();
     // `Mcp-Param-*` names come from tools' schemas, so they cannot be listed beforehand.
-    let asked = request
-        .get_all(ACCESS_CONTROL_REQUEST_HEADERS)
-        .iter()
-        .filter_map(|v| v.to_str().ok());
+    let asked = request.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter().filter_map(|v| v.to_str().ok());
     for name in asked.flat_map(|line| line.split(',')).map(str::trim) {
         if name.len() <= 64
             && name.to_ascii_lowercase().starts_with("mcp-param-")
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
             && allowed.len() < 4096
         {
             allowed.push_str(", ");

@@ -71,11 +71,7 @@ pub struct AuthError {
 
 impl AuthError {
     fn of(kind: AuthErrorKind, description: Option<&'static str>) -> Self {
-        Self {
-            kind,
-            description,
-            detail: None,
-        }
+        Self { kind, description, detail: None }
     }
 
     /// The credential is of a kind this authenticator does not judge.
@@ -105,10 +101,7 @@ impl AuthError {
     /// The DPoP proof must carry this nonce (RFC 9449 §9). A nonce of other than printable ASCII is not sent.
     #[must_use]
     pub fn proof_nonce(nonce: impl Into<String>) -> Self {
-        Self::of(
-            AuthErrorKind::ProofNonce(nonce.into()),
-            Some("a DPoP proof with the given nonce is needed"),
-        )
+        Self::of(AuthErrorKind::ProofNonce(nonce.into()), Some("a DPoP proof with the given nonce is needed"))
     }
 
     /// The caller lacks scopes; `needed` is all of what the operation needs (spec AUTH-25, AUTH-26).
@@ -141,10 +134,7 @@ impl AuthError {
     /// We cannot tell whether the credential is good.
     #[must_use]
     pub fn unavailable(retry_after: Duration) -> Self {
-        Self::of(
-            AuthErrorKind::Unavailable(retry_after),
-            Some("credentials cannot be checked at the moment"),
-        )
+        Self::of(AuthErrorKind::Unavailable(retry_after), Some("credentials cannot be checked at the moment"))
     }
 
     /// Adds what only the operator may see. Never a token, secret or code.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::audit::{Audit, AuditEvent, EventKind, Outcome};
@@ -67,37 +67,59 @@ impl Gate {
             Err(error) => return Err(self.refuse(&parts, None, &error, None)),
         };
         let body = self.authorize(&parts, &identity, body).await?;
-        if let Some(refusal) = self.unwrap_session(&mut parts, &identity) {
-            return Err(refusal);
+        if !self.unwrap_session(&mut parts.headers, &identity) {
+            self.audit.record(
+                self.event(&parts, EventKind::Session, Outcome::Denied)
+                    .by(&identity)
+                    .because("the session is unknown or belongs to another principal"),
+            );
+            return Err(unknown_session());
         }
-        parts.headers.remove(AUTHORIZATION);
-        parts.headers.remove(DPOP);
-        for name in &self.credential_headers {
-            parts.headers.remove(name);
-        }
+        self.strip(&mut parts.headers);
         parts.extensions.insert(identity.clone());
-        Ok(Admitted {
-            request: Request::from_parts(parts, body),
-            identity,
-        })
+        Ok(Admitted { request: Request::from_parts(parts, body), identity })
+    }
+
+    /// The same at once, for the request that most requests are: the authenticator need not wait, and nothing depends on
+    /// the body. `None` leaves the request as it was and the decision, refusals above all, to [`admit`](Self::admit).
+    pub(crate) fn admit_now(&self, path: &str, request: &mut Request<Body>) -> Option<Identity> {
+        let presented = self.is_presented(request.headers());
+        if (presented && self.limits.is_alert()) || (self.policy.reads_bodies() && has_body(request.method()))
+        {
+            return None;
+        }
+        let head = RequestHead::of(request, self.resource.site(), path);
+        let identity = self.authenticator.authenticate_now(&head, &self.resource)?;
+        let unsigned = identity.is_anonymous() && !self.open;
+        if unsigned || !self.policy.missing(&identity, self.policy.required()).is_empty() {
+            return None;
+        }
+        if presented {
+            self.limits.succeeded(head.credential_digest());
+        }
+        if !identity.is_anonymous() {
+            self.limits.admit(self.clock.now(), identity.principal().as_str()).ok()?;
+            self.streams.seen(&identity);
+        }
+        if !self.unwrap_session(request.headers_mut(), &identity) {
+            return None;
+        }
+        if presented {
+            self.strip(request.headers_mut());
+        }
+        request.extensions_mut().insert(identity.clone());
+        Some(identity)
     }
 
     async fn authenticate(&self, parts: &Parts, path: &str) -> Result<Identity, AuthError> {
-        let address = parts.extensions.get::<Connection>().map(|connection| {
-            self.proxies
-                .client_address(connection.peer().ip(), &parts.headers)
-        });
+        let address = parts
+            .extensions
+            .get::<Connection>()
+            .map(|connection| self.proxies.client_address(connection.peer().ip(), &parts.headers));
         let head = RequestHead::new(parts, self.resource.site(), path).from_address(address);
-        let presented = parts.headers.contains_key(AUTHORIZATION)
-            || self
-                .credential_headers
-                .iter()
-                .any(|name| parts.headers.contains_key(name));
+        let presented = self.is_presented(&parts.headers);
         if presented && self.limits.is_alert() {
-            match self
-                .limits
-                .check(self.clock.now(), address, head.credential_digest())
-            {
+            match self.limits.check(self.clock.now(), address, head.credential_digest()) {
                 Verdict::Go => {}
                 Verdict::KnownBad(wait) | Verdict::Suspicious(wait) => return Err(AuthError::too_many(wait)),
             }
@@ -121,8 +143,7 @@ impl Gate {
                 | AuthErrorKind::InvalidToken
                 | AuthErrorKind::InvalidProof
                 | AuthErrorKind::Malformed => {
-                    self.limits
-                        .failed(self.clock.now(), address, head.credential_digest());
+                    self.limits.failed(self.clock.now(), address, head.credential_digest());
                     Err(error)
                 }
                 _ => Err(error),
@@ -139,9 +160,7 @@ impl Gate {
     ) -> Result<Body, Response<Body>> {
         // Where nobody can sign in, an anonymous identity is the ordinary caller and not one who did not sign in yet.
         let unsigned = identity.is_anonymous() && !self.open;
-        let has_body =
-            parts.method == Method::POST || parts.method == Method::PUT || parts.method == Method::PATCH;
-        if !has_body || !(unsigned || self.policy.reads_bodies()) {
+        if !has_body(&parts.method) || !(unsigned || self.policy.reads_bodies()) {
             let needed = self.policy.required();
             if !unsigned && !self.policy.missing(identity, needed).is_empty() {
                 return Err(self.insufficient(parts, identity, needed.clone(), None));
@@ -169,16 +188,11 @@ impl Gate {
             Refusal::SignIn(needed) => {
                 let error = AuthError::missing();
                 let single_call = messages.len() == 1
-                    && messages
-                        .iter()
-                        .all(|message| message.method.as_deref() == Some("tools/call"));
+                    && messages.iter().all(|message| message.method.as_deref() == Some("tools/call"));
                 match (self.policy.form(), id) {
                     (ChallengeForm::ToolResult, Some(id)) if single_call => {
                         self.record(parts, None, &error, Some(Asked::of(&messages)));
-                        Err(sign_in_as_tool_result(
-                            id,
-                            &self.challenger.bearer(&error, &needed),
-                        ))
+                        Err(sign_in_as_tool_result(id, &self.challenger.bearer(&error, &needed)))
                     }
                     _ => Err(self.refuse_needing(parts, None, &error, &needed, Some(Asked::of(&messages)))),
                 }
@@ -204,55 +218,55 @@ impl Gate {
     async fn read(&self, body: Body) -> Result<Bytes, Response<Body>> {
         match Limited::new(body, self.body_limit).collect().await {
             Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => Err(plain(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "the request body is too large",
-            )),
-            Err(_) => Err(plain(
-                StatusCode::BAD_REQUEST,
-                "the request body could not be read",
-            )),
+            Err(error) if error.is::<LengthLimitError>() => {
+                Err(plain(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large"))
+            }
+            Err(_) => Err(plain(StatusCode::BAD_REQUEST, "the request body could not be read")),
         }
     }
 
-    /// Takes the binding off a session id, or says that there is no such session.
-    fn unwrap_session(&self, parts: &mut Parts, identity: &Identity) -> Option<Response<Body>> {
-        let mut values = parts.headers.get_all(SESSION_ID).iter();
-        let value = values.next()?;
+    /// Takes the binding off a session id; false if there is no such session for this caller.
+    fn unwrap_session(&self, headers: &mut HeaderMap, identity: &Identity) -> bool {
+        let mut values = headers.get_all(SESSION_ID).iter();
+        let Some(value) = values.next() else { return true };
         let single = values.next().is_none();
         let bound = single
             .then(|| value.to_str().ok())
             .flatten()
-            .and_then(|shown| self.sessions.check(&self.resource, identity, shown));
+            .and_then(|shown| self.sessions.check(&self.resource, identity, shown))
+            .and_then(|bound| Some((HeaderValue::from_str(bound.id).ok()?, bound.opened_anonymously)));
         match bound {
-            Some(bound) => {
-                let value = HeaderValue::from_str(bound.id);
-                let shared = bound.opened_anonymously;
-                if let Ok(value) = value {
-                    parts.headers.insert(SESSION_ID, value);
-                }
-                if shared {
+            Some((id, opened_anonymously)) => {
+                headers.insert(SESSION_ID, id);
+                if opened_anonymously {
                     // Streams of a session that began without signing in may be asked for by whoever knows its id; what
                     // was said to a signed-in caller must not be replayed on them.
-                    parts.headers.remove(LAST_EVENT_ID);
+                    headers.remove(LAST_EVENT_ID);
                 }
-                None
+                true
             }
             // Since 2026-07-28 there are no sessions, and a client's stale header means nothing (spec TR-03). It is taken
             // off, so that the server behind cannot see a session in it either.
-            None if is_stateless(parts) => {
-                parts.headers.remove(SESSION_ID);
-                None
+            None if is_stateless(headers) => {
+                headers.remove(SESSION_ID);
+                true
             }
-            None => {
-                self.audit.record(
-                    self.event(parts, EventKind::Session, Outcome::Denied)
-                        .by(identity)
-                        .because("the session is unknown or belongs to another principal"),
-                );
-                Some(unknown_session())
-            }
+            None => false,
         }
+    }
+
+    /// Takes credentials off, so that the service behind cannot pass them on (spec AUTH-11).
+    fn strip(&self, headers: &mut HeaderMap) {
+        headers.remove(AUTHORIZATION);
+        headers.remove(DPOP);
+        for name in &self.credential_headers {
+            headers.remove(name);
+        }
+    }
+
+    fn is_presented(&self, headers: &HeaderMap) -> bool {
+        headers.contains_key(AUTHORIZATION)
+            || self.credential_headers.iter().any(|name| headers.contains_key(name))
     }
 
     /// What remains to be done with an answer: bind a new session, watch a stream.
@@ -261,11 +275,7 @@ impl Gate {
         identity: &Identity,
         mut response: Response<Body>,
     ) -> Response<Body> {
-        if let Some(id) = response
-            .headers()
-            .get(SESSION_ID)
-            .and_then(|value| value.to_str().ok())
-        {
+        if let Some(id) = response.headers().get(SESSION_ID).and_then(|value| value.to_str().ok()) {
             let shown = self.sessions.bind(&self.resource, identity.principal(), id);
             if let Ok(value) = HeaderValue::try_from(shown) {
                 response.headers_mut().insert(SESSION_ID, value);
@@ -312,11 +322,7 @@ impl Gate {
         if !self.audit.is_watched(outcome) {
             return;
         }
-        let kind = if identity.is_some() {
-            EventKind::Authorization
-        } else {
-            EventKind::Authentication
-        };
+        let kind = if identity.is_some() { EventKind::Authorization } else { EventKind::Authentication };
         let reason = match error.detail() {
             Some(detail) => format!("{error}: {detail}"),
             None => error.to_string(),
@@ -332,32 +338,28 @@ impl Gate {
     }
 
     /// Records that a request was let through, where anybody listens.
-    pub(crate) fn record_admission(&self, admitted: &Admitted) {
+    pub(crate) fn record_admission(&self, request: &Request<Body>, identity: &Identity) {
         if self.audit.is_watched(Outcome::Allowed) {
-            let (method, headers, extensions) = (
-                admitted.request.method(),
-                admitted.request.headers(),
-                admitted.request.extensions(),
-            );
-            let address = extensions
+            let address = request
+                .extensions()
                 .get::<Connection>()
-                .map(|connection| self.proxies.client_address(connection.peer().ip(), headers));
+                .map(|connection| self.proxies.client_address(connection.peer().ip(), request.headers()));
             self.audit.record(
                 AuditEvent::new(self.clock.now(), EventKind::Authentication, Outcome::Allowed)
-                    .by(&admitted.identity)
+                    .by(identity)
                     .on(self.resource.identifier())
-                    .doing(method.as_str())
+                    .doing(request.method().as_str())
                     .from_address(address)
-                    .in_request(Some(request_id(headers))),
+                    .in_request(Some(request_id(request.headers()))),
             );
         }
     }
 
     fn event(&self, parts: &Parts, kind: EventKind, outcome: Outcome) -> AuditEvent {
-        let address = parts.extensions.get::<Connection>().map(|connection| {
-            self.proxies
-                .client_address(connection.peer().ip(), &parts.headers)
-        });
+        let address = parts
+            .extensions
+            .get::<Connection>()
+            .map(|connection| self.proxies.client_address(connection.peer().ip(), &parts.headers));
         AuditEvent::new(self.clock.now(), kind, outcome)
             .on(self.resource.identifier())
             .from_address(address)
@@ -366,50 +368,43 @@ impl Gate {
 }
 
 /// The id a proxy in front gave the request, if it looks like one; otherwise a fresh one.
-fn request_id(headers: &http::HeaderMap) -> String {
+fn request_id(headers: &HeaderMap) -> String {
     headers
         .get("x-request-id")
         .and_then(|value| value.to_str().ok())
         .filter(|id| (1..=64).contains(&id.len()))
-        .filter(|id| {
-            id.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-        })
+        .filter(|id| id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)))
         .map_or_else(|| random_id().chars().take(16).collect(), ToOwned::to_owned)
 }
 
-fn is_stateless(parts: &Parts) -> bool {
-    let mut versions = parts.headers.get_all(PROTOCOL_VERSION).iter();
+fn is_stateless(headers: &HeaderMap) -> bool {
+    let mut versions = headers.get_all(PROTOCOL_VERSION).iter();
     let first = versions.next().map(HeaderValue::as_bytes);
     versions.next().is_none() && first.is_some_and(|v| v.len() == 10 && v >= STATELESS_SINCE.as_bytes())
+}
+
+fn has_body(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 
 pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 
 pub(crate) fn json(status: StatusCode, body: String) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
 fn rpc_error(status: StatusCode, id: Option<&str>, code: i32, message: &str) -> Response<Body> {
     let message = serde_json::Value::from(message);
     let id = id.unwrap_or("null");
-    json(
-        status,
-        format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":{message}}}}}"#),
-    )
+    json(status, format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":{message}}}}}"#))
 }
 
 fn unreadable(contradiction: Contradiction, id: Option<&str>) -> Response<Body> {
@@ -441,8 +436,5 @@ fn sign_in_as_tool_result(id: &str, challenge: &str) -> Response<Body> {
         "content": [{ "type": "text", "text": "Sign in to use this tool." }],
         "_meta": { "mcp/www_authenticate": [challenge] },
     });
-    json(
-        StatusCode::OK,
-        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#),
-    )
+    json(StatusCode::OK, format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#))
 }

@@ -7,8 +7,7 @@
 use std::collections::HashSet;
 
 use http::header::{HOST, ORIGIN};
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Uri};
 use url::{Host, Url};
 
 use crate::{ConfigError, PublicUrl};
@@ -51,9 +50,7 @@ impl Guard {
 
     pub(crate) fn allow_host(&mut self, host: &str) -> Result<(), ConfigError> {
         if host.is_empty() || host.contains(['/', '@', '*', ' ']) {
-            return Err(ConfigError::new(format!(
-                "{host:?} is not a host: write it like mcp.internal:8000"
-            )));
+            return Err(ConfigError::new(format!("{host:?} is not a host: write it like mcp.internal:8000")));
         }
         self.hosts.insert(host.to_ascii_lowercase());
         Ok(())
@@ -79,8 +76,8 @@ impl Guard {
     }
 
     /// Is this request for us?
-    pub(crate) fn check_host(&self, parts: &Parts) -> Result<(), Foreign> {
-        let mut values = parts.headers.get_all(HOST).iter();
+    pub(crate) fn check_host(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), Foreign> {
+        let mut values = headers.get_all(HOST).iter();
         let said = match values.next() {
             Some(value) => Some(value.to_str().map_err(|_| Foreign::MalformedHost)?),
             None => None,
@@ -89,7 +86,7 @@ impl Guard {
             return Err(Foreign::MalformedHost);
         }
         // HTTP/2 and absolute-form requests name the host in the request line; it may not contradict the header.
-        let host = match (said, parts.uri.authority().map(http::uri::Authority::as_str)) {
+        let host = match (said, uri.authority().map(http::uri::Authority::as_str)) {
             (Some(header), Some(line)) if !header.eq_ignore_ascii_case(line) => {
                 return Err(Foreign::MalformedHost);
             }
@@ -99,11 +96,7 @@ impl Guard {
         if self.hosts.contains(host) || self.hosts.contains(&host.to_ascii_lowercase()) {
             return Ok(());
         }
-        if self.loopback && is_loopback_authority(host) {
-            Ok(())
-        } else {
-            Err(Foreign::Host)
-        }
+        if self.loopback && is_loopback_authority(host) { Ok(()) } else { Err(Foreign::Host) }
     }
 
     /// May the page that sent this speak to an MCP endpoint? Requests of anything but a browser carry no origin.
@@ -122,11 +115,7 @@ impl Guard {
         let known = self.origins.contains(origin)
             || (self.loopback && is_loopback_origin(origin))
             || (self.any_origin && origin != "null");
-        if known {
-            Ok(Some(value))
-        } else {
-            Err(Foreign::Origin)
-        }
+        if known { Ok(Some(value)) } else { Err(Foreign::Origin) }
     }
 
     /// Did one of our own pages send this form? (attacks LG15, CO08)
@@ -134,24 +123,13 @@ impl Guard {
         // Said by the browser itself. A page under `Referrer-Policy: no-referrer` posts with `Origin: null`, so this comes
         // first.
         if let Some(site) = headers.get("sec-fetch-site") {
-            return if site == "same-origin" {
-                Ok(())
-            } else {
-                Err(Foreign::Origin)
-            };
+            return if site == "same-origin" { Ok(()) } else { Err(Foreign::Origin) };
         }
         let mut values = headers.get_all(ORIGIN).iter();
-        let origin = values
-            .next()
-            .and_then(|value| value.to_str().ok())
-            .ok_or(Foreign::Origin)?;
+        let origin = values.next().and_then(|value| value.to_str().ok()).ok_or(Foreign::Origin)?;
         let own = self.origins.contains(origin)
             || (self.loopback && is_loopback_origin(origin) && port_of(origin) == Some(self.own_port));
-        if own && values.next().is_none() {
-            Ok(())
-        } else {
-            Err(Foreign::Origin)
-        }
+        if own && values.next().is_none() { Ok(()) } else { Err(Foreign::Origin) }
     }
 }
 
@@ -195,7 +173,7 @@ mod tests {
             request = request.header(HOST, *host);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        assert_eq!(guard.check_host(&parts), expected, "{site} {uri} {hosts:?}");
+        assert_eq!(guard.check_host(&parts.headers, &parts.uri), expected, "{site} {uri} {hosts:?}");
     }
 
     const PUBLIC: &str = "https://mcp.example.com";
@@ -207,46 +185,21 @@ mod tests {
         check_host(PUBLIC, "/mcp", &["mcp.example.com"], Ok(()));
         check_host(PUBLIC, "/mcp", &["MCP.example.com:443"], Ok(()));
         check_host(PUBLIC, "https://mcp.example.com/mcp", &[], Ok(()));
-        check_host(
-            PUBLIC,
-            "https://mcp.example.com/mcp",
-            &["mcp.example.com"],
-            Ok(()),
-        );
-        for evil in [
-            "evil.test",
-            "mcp.example.com.evil.test",
-            "mcp.example.com:8443",
-            "localhost",
-            "127.0.0.1",
-        ] {
+        check_host(PUBLIC, "https://mcp.example.com/mcp", &["mcp.example.com"], Ok(()));
+        for evil in
+            ["evil.test", "mcp.example.com.evil.test", "mcp.example.com:8443", "localhost", "127.0.0.1"]
+        {
             check_host(PUBLIC, "/mcp", &[evil], Err(Foreign::Host));
         }
         check_host(PUBLIC, "/mcp", &[], Err(Foreign::MalformedHost));
-        check_host(
-            PUBLIC,
-            "/mcp",
-            &["mcp.example.com", "evil.test"],
-            Err(Foreign::MalformedHost),
-        );
-        check_host(
-            PUBLIC,
-            "http://evil.test/mcp",
-            &["mcp.example.com"],
-            Err(Foreign::MalformedHost),
-        );
+        check_host(PUBLIC, "/mcp", &["mcp.example.com", "evil.test"], Err(Foreign::MalformedHost));
+        check_host(PUBLIC, "http://evil.test/mcp", &["mcp.example.com"], Err(Foreign::MalformedHost));
     }
 
     // covers: SEC-06
     #[test]
     fn knows_this_machine_by_every_name_and_nothing_that_looks_like_it() {
-        for own in [
-            "127.0.0.1:8000",
-            "localhost:8000",
-            "[::1]:8000",
-            "localhost",
-            "LOCALHOST:9999",
-        ] {
+        for own in ["127.0.0.1:8000", "localhost:8000", "[::1]:8000", "localhost", "LOCALHOST:9999"] {
             check_host(LOCAL, "/mcp", &[own], Ok(()));
         }
         for evil in [

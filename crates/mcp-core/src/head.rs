@@ -62,17 +62,29 @@ impl<'a> RequestHead<'a> {
     /// The head of a request for a path of a site. `path` is the path below the site's public URL.
     #[must_use]
     pub fn new(parts: &'a http::request::Parts, site: &'a PublicUrl, path: &'a str) -> Self {
+        Self::assemble((&parts.method, &parts.uri, &parts.headers, &parts.extensions), site, path)
+    }
+
+    /// The same of a whole request.
+    #[must_use]
+    pub fn of<B>(request: &'a http::Request<B>, site: &'a PublicUrl, path: &'a str) -> Self {
+        let parts = (request.method(), request.uri(), request.headers(), request.extensions());
+        Self::assemble(parts, site, path)
+    }
+
+    fn assemble(
+        (method, uri, headers, extensions): (&'a Method, &'a Uri, &'a HeaderMap, &'a Extensions),
+        site: &'a PublicUrl,
+        path: &'a str,
+    ) -> Self {
         Self {
-            method: &parts.method,
-            uri: &parts.uri,
-            headers: &parts.headers,
-            extensions: &parts.extensions,
+            method,
+            uri,
+            headers,
+            extensions,
             site,
             path,
-            client_address: parts
-                .extensions
-                .get::<Connection>()
-                .map(|connection| connection.peer().ip()),
+            client_address: extensions.get::<Connection>().map(|connection| connection.peer().ip()),
             digest: OnceLock::new(),
         }
     }
@@ -132,9 +144,7 @@ impl<'a> RequestHead<'a> {
             return Err(AuthError::missing());
         };
         if values.next().is_some() {
-            return Err(AuthError::invalid_token(
-                "there is more than one Authorization header",
-            ));
+            return Err(AuthError::invalid_token("there is more than one Authorization header"));
         }
         let bytes = value.as_bytes();
         let (scheme, rest) = match bytes.iter().position(|b| *b == b' ') {
@@ -149,25 +159,13 @@ impl<'a> RequestHead<'a> {
             return Err(AuthError::invalid_token("the token is too long"));
         }
         let token = rest.trim_ascii();
-        if token.is_empty()
-            || !token
-                .iter()
-                .all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(b))
-        {
-            return Err(AuthError::invalid_token(
-                "the Authorization header holds no token",
-            ));
+        if token.is_empty() || !token.iter().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(b)) {
+            return Err(AuthError::invalid_token("the Authorization header holds no token"));
         }
         let Ok(token) = std::str::from_utf8(token) else {
-            return Err(AuthError::invalid_token(
-                "the Authorization header holds no token",
-            ));
+            return Err(AuthError::invalid_token("the Authorization header holds no token"));
         };
-        Ok(if bearer {
-            Credential::Bearer(token)
-        } else {
-            Credential::Dpop(token)
-        })
+        Ok(if bearer { Credential::Bearer(token) } else { Credential::Dpop(token) })
     }
 
     /// The SHA-256 of the token in the `Authorization` header, computed once: the key of caches, so that none of them

@@ -100,9 +100,7 @@ impl Identity {
     /// The caller nobody vouches for.
     #[must_use]
     pub fn anonymous() -> Self {
-        Self::new("urn:mcp-auth:nobody", "anonymous")
-            .method(AuthMethod::Anonymous)
-            .build()
+        Self::new("urn:mcp-auth:nobody", "anonymous").method(AuthMethod::Anonymous).build()
     }
 
     /// Whether nobody vouches for this caller.
@@ -179,10 +177,7 @@ impl Identity {
         match &self.facts.props {
             Some(props) => T::deserialize(props),
             None => T::deserialize(serde::de::value::MapDeserializer::new(
-                self.facts
-                    .claims
-                    .iter()
-                    .map(|(name, value)| (name.as_str(), value)),
+                self.facts.claims.iter().map(|(name, value)| (name.as_str(), value)),
             )),
         }
     }
@@ -214,13 +209,7 @@ impl Identity {
     /// The place noted last, and the identity as that member gave it.
     pub(crate) fn entrance(&self) -> Option<(usize, Self)> {
         let place = usize::try_from(self.entrance & 0xff).ok()?.checked_sub(1)?;
-        Some((
-            place,
-            Self {
-                facts: self.facts.clone(),
-                entrance: self.entrance >> 8,
-            },
-        ))
+        Some((place, Self { facts: self.facts.clone(), entrance: self.entrance >> 8 }))
     }
 
     /// Whether both are the very same value in memory; cheap, and never true for different callers.

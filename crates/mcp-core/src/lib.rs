@@ -90,7 +90,6 @@ mod stream;
 mod strings;
 
 pub mod audit;
-#[path = "limits_stub.rs"]
 pub mod limits;
 pub mod policy;
 

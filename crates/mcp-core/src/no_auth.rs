@@ -33,24 +33,15 @@ impl NoAuth {
     /// A peer whose address is unknown is refused. Whoever accepts connections says it by putting a [`Connection`] into
     /// the extensions of each request.
     #[must_use]
-    #[expect(
-        clippy::new_without_default,
-        reason = "that nobody is asked must be written, not defaulted"
-    )]
+    #[expect(clippy::new_without_default, reason = "that nobody is asked must be written, not defaulted")]
     pub fn new() -> Self {
-        Self {
-            public: false,
-            nobody: Identity::anonymous(),
-        }
+        Self { public: false, nobody: Identity::anonymous() }
     }
 
     /// For a server that is open to the world on purpose.
     #[must_use]
     pub fn public() -> Self {
-        Self {
-            public: true,
-            ..Self::new()
-        }
+        Self { public: true, ..Self::new() }
     }
 }
 
@@ -79,20 +70,22 @@ impl Authenticator for NoAuth {
     async fn authenticate(
         &self,
         request: &RequestHead<'_>,
-        _resource: &ProtectedResource,
+        resource: &ProtectedResource,
     ) -> Result<Identity, AuthError> {
-        if self.public {
-            return Ok(self.nobody.clone());
+        if let Some(nobody) = self.authenticate_now(request, resource) {
+            return Ok(nobody);
         }
         match request.extensions().get::<Connection>() {
-            Some(connection) if connection.peer().ip().to_canonical().is_loopback() => {
-                Ok(self.nobody.clone())
-            }
             Some(connection) => Err(AuthError::forbidden("this server is for its own machine only")
                 .log(format!("NoAuth::new() met a peer at {}", connection.peer()))),
             None => Err(AuthError::forbidden("this server is for its own machine only")
                 .log("the peer's address is unknown: put a Connection into each request's extensions")),
         }
+    }
+
+    fn authenticate_now(&self, request: &RequestHead<'_>, _resource: &ProtectedResource) -> Option<Identity> {
+        let local = |connection: &Connection| connection.peer().ip().to_canonical().is_loopback();
+        (self.public || request.extensions().get().is_some_and(local)).then(|| self.nobody.clone())
     }
 
     fn metadata(&self, _resource: &ProtectedResource) -> ResourceMetadata {

@@ -74,9 +74,7 @@ impl PublicUrl {
         }
         let origin = url.origin().ascii_serialization();
         let default_port = url.port().is_none();
-        let port = url
-            .port_or_known_default()
-            .unwrap_or(if https { 443 } else { 80 });
+        let port = url.port_or_known_default().unwrap_or(if https { 443 } else { 80 });
         let origin_len = origin.len();
         let text = format!("{origin}{}", url.path().trim_end_matches('/'));
         Ok(Self(Arc::new(Parts {

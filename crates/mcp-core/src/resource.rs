@@ -170,19 +170,13 @@ pub struct ResourceMetadata {
 impl ResourceMetadata {
     /// Tokens come from these issuers.
     pub fn issued_by(issuers: impl IntoIterator<Item = Issuer>) -> Self {
-        Self {
-            authorization_servers: issuers.into_iter().collect(),
-            ..Self::default()
-        }
+        Self { authorization_servers: issuers.into_iter().collect(), ..Self::default() }
     }
 
     /// Nobody is asked for a token.
     #[must_use]
     pub fn open() -> Self {
-        Self {
-            open: true,
-            ..Self::default()
-        }
+        Self { open: true, ..Self::default() }
     }
 
     /// What a composition says: tokens of either kind are taken.

@@ -48,13 +48,7 @@ impl Route {
         access: Access,
         service: BoxService,
     ) -> Self {
-        Self {
-            path: path.into(),
-            methods: methods.into_iter().collect(),
-            access,
-            service,
-            at_origin: false,
-        }
+        Self { path: path.into(), methods: methods.into_iter().collect(), access, service, at_origin: false }
     }
 
     /// Counts the path from the root of the host instead, for well-known documents of a site with a path.

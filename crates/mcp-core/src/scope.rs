@@ -68,10 +68,7 @@ impl fmt::Debug for Scope {
 }
 
 fn is_scope(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+    !text.is_empty() && text.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 
 /// A set of scopes, cheap to clone.
@@ -90,9 +87,7 @@ impl Scopes {
     /// What does not fit the grammar is left out: it could never be asked for, so it grants nothing.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        text.split(' ')
-            .filter_map(|part| Scope::parse(part).ok())
-            .collect()
+        text.split(' ').filter_map(|part| Scope::parse(part).ok()).collect()
     }
 
     /// Whether exactly this scope is in the set.
@@ -136,19 +131,13 @@ impl Scopes {
     /// The scopes of this set that the other lacks.
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {
-        self.iter()
-            .filter(|scope| !other.contains(scope))
-            .cloned()
-            .collect()
+        self.iter().filter(|scope| !other.contains(scope)).cloned().collect()
     }
 
     /// The set without `offline_access`, which asks for a refresh token and says nothing to a resource (spec AUTH-29).
     #[must_use]
     pub fn for_challenge(&self) -> Self {
-        self.iter()
-            .filter(|scope| scope.as_str() != "offline_access")
-            .cloned()
-            .collect()
+        self.iter().filter(|scope| scope.as_str() != "offline_access").cloned().collect()
     }
 }
 

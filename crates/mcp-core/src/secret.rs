@@ -73,10 +73,7 @@ impl fmt::Debug for SecretKey {
 #[must_use]
 pub fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    #[expect(
-        clippy::expect_used,
-        reason = "without randomness no server may go on; no peer can cause it"
-    )]
+    #[expect(clippy::expect_used, reason = "without randomness no server may go on; no peer can cause it")]
     rand::fill(&mut bytes).expect("the operating system's random generator failed");
     bytes
 }

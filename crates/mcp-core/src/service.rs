@@ -43,9 +43,7 @@ struct Boxed<S>(Mutex<S>);
 
 impl<S> Boxed<S> {
     fn inner(&mut self) -> &mut S {
-        self.0
-            .get_mut()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -57,11 +55,7 @@ where
     B::Error: Into<BoxError>,
 {
     fn boxed_clone(&self) -> Box<dyn CloneService> {
-        let inner = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone();
+        let inner = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         Box::new(Self(Mutex::new(inner)))
     }
 

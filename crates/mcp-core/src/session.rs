@@ -42,18 +42,12 @@ impl SessionBinding {
     ) -> Option<Bound<'a>> {
         let (id, mac) = shown.rsplit_once('.')?;
         if constant_time_eq(mac, self.mac(resource, identity.principal(), id)) {
-            return Some(Bound {
-                id,
-                opened_anonymously: identity.is_anonymous(),
-            });
+            return Some(Bound { id, opened_anonymously: identity.is_anonymous() });
         }
         // A caller who began without signing in keeps its session when it does.
         let nobody = Identity::anonymous();
         (!identity.is_anonymous() && constant_time_eq(mac, self.mac(resource, nobody.principal(), id)))
-            .then_some(Bound {
-                id,
-                opened_anonymously: true,
-            })
+            .then_some(Bound { id, opened_anonymously: true })
     }
 
     fn mac(&self, resource: &ProtectedResource, principal: &Principal, id: &str) -> String {
@@ -83,9 +77,7 @@ mod tests {
     }
 
     fn caller(subject: &str, client: &str) -> Identity {
-        Identity::new("https://idp.example.com", subject)
-            .client(client)
-            .build()
+        Identity::new("https://idp.example.com", subject).client(client).build()
     }
 
     // covers: TL-05, SEC-05
@@ -95,9 +87,7 @@ mod tests {
         let ada = caller("ada", "cli");
         let shown = binding.bind(&resource("/mcp"), ada.principal(), "abc.def");
         let id = |identity: &Identity, path: &str, shown: &str| {
-            binding
-                .check(&resource(path), identity, shown)
-                .map(|bound| bound.id.to_owned())
+            binding.check(&resource(path), identity, shown).map(|bound| bound.id.to_owned())
         };
         assert_eq!(id(&ada, "/mcp", &shown).as_deref(), Some("abc.def"));
         assert_eq!(id(&caller("ada", "ide"), "/mcp", &shown), None);
@@ -106,11 +96,7 @@ mod tests {
         assert_eq!(id(&ada, "/other", &shown), None);
         assert_eq!(id(&ada, "/mcp", "abc.def"), None);
         assert_eq!(id(&ada, "/mcp", "abcdef"), None);
-        assert!(
-            SessionBinding::new(&SecretKey::random())
-                .check(&resource("/mcp"), &ada, &shown)
-                .is_none()
-        );
+        assert!(SessionBinding::new(&SecretKey::random()).check(&resource("/mcp"), &ada, &shown).is_none());
     }
 
     #[test]
@@ -118,13 +104,7 @@ mod tests {
         let binding = SessionBinding::new(&SecretKey::random());
         let shown = binding.bind(&resource("/mcp"), Identity::anonymous().principal(), "abc");
         let bound = binding.check(&resource("/mcp"), &caller("ada", "cli"), &shown);
-        assert_eq!(
-            bound,
-            Some(Bound {
-                id: "abc",
-                opened_anonymously: true
-            })
-        );
+        assert_eq!(bound, Some(Bound { id: "abc", opened_anonymously: true }));
     }
 
     proptest::proptest! {

@@ -50,10 +50,7 @@ impl Streams {
 
     fn add(&self, identity: &Identity) -> Arc<Mutex<Identity>> {
         let held = Arc::new(Mutex::new(identity.clone()));
-        lock(&self.by_principal)
-            .entry(identity.principal().clone())
-            .or_default()
-            .push(held.clone());
+        lock(&self.by_principal).entry(identity.principal().clone()).or_default().push(held.clone());
         self.open.fetch_add(1, Ordering::Relaxed);
         held
     }
@@ -96,13 +93,7 @@ impl Watched {
     pub(crate) fn new(inner: Body, gate: Arc<Gate>, identity: &Identity) -> Self {
         let held = gate.streams.add(identity);
         let timer = gate.clock.sleep(until_next(&gate, identity));
-        Self {
-            inner: Some(inner),
-            gate,
-            held,
-            timer,
-            check: None,
-        }
+        Self { inner: Some(inner), gate, held, timer, check: None }
     }
 
     /// Whether the stream may go on. Registers for the next look in any case.
@@ -126,16 +117,11 @@ impl Watched {
                 return true;
             }
             let identity = lock(&self.held).clone();
-            if identity
-                .expires_at()
-                .is_some_and(|end| end <= self.gate.clock.now())
-            {
+            if identity.expires_at().is_some_and(|end| end <= self.gate.clock.now()) {
                 return self.end("the credential has expired");
             }
             let gate = self.gate.clone();
-            self.check = Some(Box::pin(async move {
-                gate.authenticator.still_valid(&identity).await
-            }));
+            self.check = Some(Box::pin(async move { gate.authenticator.still_valid(&identity).await }));
         }
     }
 
@@ -153,9 +139,7 @@ impl Watched {
 }
 
 fn until_next(gate: &Gate, identity: &Identity) -> Duration {
-    let expiry = identity
-        .expires_at()
-        .map_or(gate.check_every, |end| end.since(gate.clock.now()));
+    let expiry = identity.expires_at().map_or(gate.check_every, |end| end.since(gate.clock.now()));
     gate.check_every.min(expiry)
 }
 

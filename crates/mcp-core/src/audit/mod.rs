@@ -49,9 +49,7 @@ impl Audit {
     pub fn to(self, sink: Arc<dyn AuditSink>) -> Self {
         let mut sinks = Arc::unwrap_or_clone(self.sinks);
         sinks.push(sink);
-        Self {
-            sinks: Arc::new(sinks),
-        }
+        Self { sinks: Arc::new(sinks) }
     }
 
     /// Whether recording an event would reach anybody. Spares building events of allowed requests on the hot path.

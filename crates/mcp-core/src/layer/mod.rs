@@ -43,10 +43,7 @@ pub struct AuthLayer {
 
 impl AuthLayer {
     /// Starts a layer for one resource; `build` checks the set-up.
-    #[expect(
-        clippy::new_ret_no_self,
-        reason = "a layer exists only once its set-up was checked"
-    )]
+    #[expect(clippy::new_ret_no_self, reason = "a layer exists only once its set-up was checked")]
     pub fn new(
         authenticator: impl crate::Authenticator,
         resource: crate::ProtectedResource,

@@ -33,9 +33,7 @@ impl<S> AuthService<S> {
 
 impl<S> fmt::Debug for AuthService<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthService")
-            .field("resource", &self.gate.resource)
-            .finish_non_exhaustive()
+        f.debug_struct("AuthService").field("resource", &self.gate.resource).finish_non_exhaustive()
     }
 }
 
@@ -54,21 +52,28 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Body>) -> ResponseFuture {
+    fn call(&mut self, mut request: Request<Body>) -> ResponseFuture {
+        let path = self.path.as_deref().unwrap_or(self.gate.resource.path());
+        if let Some(identity) = self.gate.admit_now(path, &mut request) {
+            self.gate.record_admission(&request, &identity);
+            let answer = self.inner.call(request);
+            let gate = self.gate.clone();
+            return ResponseFuture::new(async move {
+                let Ok(response) = answer.await;
+                gate.finish(&identity, response.map(Body::new))
+            });
+        }
         // The service that was polled ready is the one to call; a fresh clone takes its place.
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
         let gate = self.gate.clone();
         let path = self.path.clone();
         ResponseFuture::new(async move {
-            let admitted = match gate
-                .admit(path.as_deref().unwrap_or(gate.resource.path()), request)
-                .await
-            {
+            let admitted = match gate.admit(path.as_deref().unwrap_or(gate.resource.path()), request).await {
                 Ok(admitted) => admitted,
                 Err(refusal) => return refusal,
             };
-            gate.record_admission(&admitted);
+            gate.record_admission(&admitted.request, &admitted.identity);
             let Ok(response) = inner.call(admitted.request).await;
             gate.finish(&admitted.identity, response.map(Body::new))
         })

@@ -88,8 +88,7 @@ impl Policy {
 }
 
 fn arguments(raw: Option<&RawValue>) -> Value {
-    raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
-        .unwrap_or(Value::Null)
+    raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or(Value::Null)
 }
 
 /// What a client must be able to do before it can know that it should sign in: meet the server and read its lists.
@@ -113,10 +112,7 @@ impl Asked {
         let mut words = Vec::new();
         for message in messages.iter().take(8) {
             if let Some(method) = message.method.as_deref() {
-                let name = message
-                    .params()
-                    .ok()
-                    .and_then(|p| p.name.or(p.uri).map(|n| n.into_owned()));
+                let name = message.params().ok().and_then(|p| p.name.or(p.uri).map(|n| n.into_owned()));
                 let word = match name {
                     Some(name) => format!("{method} {name}"),
                     None => method.to_owned(),
@@ -136,11 +132,10 @@ mod tests {
     use super::*;
 
     fn caller(scopes: &str) -> Identity {
-        Identity::new("https://idp.example.com", "1")
-            .scopes(Scopes::parse(scopes))
-            .build()
+        Identity::new("https://idp.example.com", "1").scopes(Scopes::parse(scopes)).build()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
     fn check(policy: &Policy, identity: &Identity, body: &str, expected: Result<(), Refusal>) {
         let messages = parse(body.as_bytes(), &HeaderMap::new()).unwrap();
         assert_eq!(policy.decide(identity, &messages), expected, "{body}");
@@ -156,12 +151,7 @@ mod tests {
         let policy = Policy::new().require("mcp").tool("a", "x").tool("b", ["y", "z"]);
         let both = format!("[{},{}]", call("a"), call("b"));
         check(&policy, &caller("mcp x y z"), &both, Ok(()));
-        check(
-            &policy,
-            &caller("mcp x"),
-            &both,
-            Err(Refusal::Scopes(Scopes::from(["mcp", "x", "y", "z"]))),
-        );
+        check(&policy, &caller("mcp x"), &both, Err(Refusal::Scopes(Scopes::from(["mcp", "x", "y", "z"]))));
         check(&policy, &caller("mcp"), &call("unruled"), Ok(()));
     }
 
@@ -172,12 +162,7 @@ mod tests {
             .tool("a", "repo:read")
             .implies(|held, needed| held.as_str() == "repo" && needed.as_str().starts_with("repo:"));
         check(&policy, &caller("repo"), &call("a"), Ok(()));
-        check(
-            &policy,
-            &caller("rep"),
-            &call("a"),
-            Err(Refusal::Scopes(Scopes::from("repo:read"))),
-        );
+        check(&policy, &caller("rep"), &call("a"), Err(Refusal::Scopes(Scopes::from("repo:read"))));
     }
 
     #[test]
@@ -186,20 +171,13 @@ mod tests {
             Some("ops") => Scopes::from("send:ops"),
             _ => Scopes::none(),
         });
-        check(
-            &policy,
-            &caller(""),
-            &call("send"),
-            Err(Refusal::Scopes(Scopes::from("send:ops"))),
-        );
+        check(&policy, &caller(""), &call("send"), Err(Refusal::Scopes(Scopes::from("send:ops"))));
         check(&policy, &caller("send:ops"), &call("send"), Ok(()));
     }
 
     #[test]
     fn guards_a_resource_in_every_spelling_and_on_every_way_to_it() {
-        let policy = Policy::new()
-            .resources_under("file:///secret/", "secret")
-            .prompt("plan", "plan");
+        let policy = Policy::new().resources_under("file:///secret/", "secret").prompt("plan", "plan");
         for uri in ["file:///secret/a", "file:///%73ecret/a", "file:///x/../secret/a"] {
             for body in [
                 format!(r#"{{"method":"resources/read","params":{{"uri":"{uri}"}}}}"#),
@@ -209,12 +187,7 @@ mod tests {
                     r#"{{"method":"subscriptions/listen","params":{{"notifications":{{"resourceSubscriptions":["{uri}"]}}}}}}"#
                 ),
             ] {
-                check(
-                    &policy,
-                    &caller(""),
-                    &body,
-                    Err(Refusal::Scopes(Scopes::from("secret"))),
-                );
+                check(&policy, &caller(""), &body, Err(Refusal::Scopes(Scopes::from("secret"))));
             }
         }
         check(
@@ -227,49 +200,24 @@ mod tests {
 
     #[test]
     fn lets_anybody_call_what_is_open_and_nothing_else() {
-        let policy = Policy::new()
-            .require("mcp")
-            .tool("admin", "admin")
-            .allow_anonymous_tool("search");
+        let policy = Policy::new().require("mcp").tool("admin", "admin").allow_anonymous_tool("search");
         let nobody = Identity::anonymous();
         check(&policy, &nobody, &call("search"), Ok(()));
         check(&policy, &nobody, r#"{"method":"initialize"}"#, Ok(()));
         check(&policy, &nobody, r#"{"method":"tools/list"}"#, Ok(()));
-        check(
-            &policy,
-            &nobody,
-            &call("other"),
-            Err(Refusal::SignIn(Scopes::from("mcp"))),
-        );
-        check(
-            &policy,
-            &nobody,
-            &call("admin"),
-            Err(Refusal::SignIn(Scopes::from(["mcp", "admin"]))),
-        );
+        check(&policy, &nobody, &call("other"), Err(Refusal::SignIn(Scopes::from("mcp"))));
+        check(&policy, &nobody, &call("admin"), Err(Refusal::SignIn(Scopes::from(["mcp", "admin"]))));
         let batch = format!("[{},{}]", call("search"), call("admin"));
-        check(
-            &policy,
-            &nobody,
-            &batch,
-            Err(Refusal::SignIn(Scopes::from(["mcp", "admin"]))),
-        );
+        check(&policy, &nobody, &batch, Err(Refusal::SignIn(Scopes::from(["mcp", "admin"]))));
         // Signed in without the scope: what is open to everybody is open to it as well.
         check(&policy, &caller(""), &call("search"), Ok(()));
     }
 
     #[test]
     fn opens_a_method_but_not_what_has_a_rule() {
-        let policy = Policy::new()
-            .tool("admin", "admin")
-            .allow_anonymous_method("tools/call");
+        let policy = Policy::new().tool("admin", "admin").allow_anonymous_method("tools/call");
         check(&policy, &Identity::anonymous(), &call("anything"), Ok(()));
-        check(
-            &policy,
-            &Identity::anonymous(),
-            &call("admin"),
-            Err(Refusal::SignIn(Scopes::from("admin"))),
-        );
+        check(&policy, &Identity::anonymous(), &call("admin"), Err(Refusal::SignIn(Scopes::from("admin"))));
         assert_eq!(
             policy.security_schemes("admin"),
             Some(serde_json::json!([{ "type": "oauth2", "scopes": ["admin"] }]))

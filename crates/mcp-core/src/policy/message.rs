@@ -94,10 +94,7 @@ pub(crate) fn parse<'a>(body: &'a [u8], headers: &HeaderMap) -> Result<Vec<Messa
     if messages.is_empty() || messages.iter().any(|m| m.method.is_none() && !m.is_response()) {
         return Err(Contradiction::NotJsonRpc(INVALID_REQUEST));
     }
-    for (header, of_body) in [
-        ("mcp-method", method_of as fn(&Message<'_>) -> _),
-        ("mcp-name", name_of),
-    ] {
+    for (header, of_body) in [("mcp-method", method_of as fn(&Message<'_>) -> _), ("mcp-name", name_of)] {
         if let Some(said) = single(headers, header)?
             && (messages.len() != 1 || messages.first().and_then(of_body).as_deref() != Some(said.as_ref()))
         {
@@ -125,14 +122,8 @@ fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<Cow<'h, str>>
     if values.next().is_some() {
         return Err(Contradiction::Headers);
     }
-    let text = value
-        .to_str()
-        .map_err(|_| Contradiction::Headers)?
-        .trim_matches([' ', '\t']);
-    match text
-        .strip_prefix("=?base64?")
-        .and_then(|rest| rest.strip_suffix("?="))
-    {
+    let text = value.to_str().map_err(|_| Contradiction::Headers)?.trim_matches([' ', '\t']);
+    match text.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) {
         None => Ok(Some(Cow::Borrowed(text))),
         Some(encoded) => Base64::decode_vec(encoded)
             .ok()
@@ -175,22 +166,11 @@ mod tests {
 
     #[test]
     fn refuses_members_that_two_parsers_could_read_differently() {
-        check(
-            r#"{"method":"ping","method":"tools/call"}"#,
-            &[],
-            Err(Contradiction::NotJsonRpc(PARSE_ERROR)),
-        );
-        check(
-            r#"{"Method":"tools/call"}"#,
-            &[],
-            Err(Contradiction::NotJsonRpc(INVALID_REQUEST)),
-        );
+        check(r#"{"method":"ping","method":"tools/call"}"#, &[], Err(Contradiction::NotJsonRpc(PARSE_ERROR)));
+        check(r#"{"Method":"tools/call"}"#, &[], Err(Contradiction::NotJsonRpc(INVALID_REQUEST)));
         let twice = r#"{"method":"tools/call","params":{"name":"a","n\u0061me":"b"}}"#;
         let messages = parse(twice.as_bytes(), &HeaderMap::new()).unwrap();
-        assert_eq!(
-            messages[0].params().err(),
-            Some(Contradiction::NotJsonRpc(INVALID_PARAMS))
-        );
+        assert_eq!(messages[0].params().err(), Some(Contradiction::NotJsonRpc(INVALID_PARAMS)));
     }
 
     // covers: TR-09, TR-10, TR-11, TR-13

@@ -208,18 +208,10 @@ impl Policy {
         if !self.allows_anonymous() {
             return None;
         }
-        let scopes: Vec<String> = self
-            .needs(Item::Tool(tool))
-            .for_challenge()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let scopes: Vec<String> =
+            self.needs(Item::Tool(tool)).for_challenge().iter().map(ToString::to_string).collect();
         let oauth = json!({ "type": "oauth2", "scopes": scopes });
-        Some(if self.opens(Item::Tool(tool)) {
-            json!([{ "type": "noauth" }, oauth])
-        } else {
-            json!([oauth])
-        })
+        Some(if self.opens(Item::Tool(tool)) { json!([{ "type": "noauth" }, oauth]) } else { json!([oauth]) })
     }
 
     /// Whether anything may be called without signing in.
@@ -252,11 +244,7 @@ impl Policy {
     }
 
     pub(super) fn argument_needs(&self, tool: &str, arguments: impl FnOnce() -> Value) -> Scopes {
-        self.0
-            .tool_arguments
-            .get(tool)
-            .map(|needs| needs(&arguments()))
-            .unwrap_or_default()
+        self.0.tool_arguments.get(tool).map(|needs| needs(&arguments())).unwrap_or_default()
     }
 
     /// All scopes that calling, getting or reading an item needs.
@@ -264,10 +252,7 @@ impl Policy {
         let rules = &self.0;
         let (method, own) = match item {
             Item::Tool(name) => ("tools/call", rules.tools.get(name).cloned().unwrap_or_default()),
-            Item::Prompt(name) => (
-                "prompts/get",
-                rules.prompts.get(name).cloned().unwrap_or_default(),
-            ),
+            Item::Prompt(name) => ("prompts/get", rules.prompts.get(name).cloned().unwrap_or_default()),
             Item::Resource(uri) => ("resources/read", self.resource_needs(uri)),
         };
         rules.required.union(&self.method_needs(method)).union(&own)
@@ -308,10 +293,9 @@ impl Policy {
         }
         // A method opened as a whole opens what nobody wrote a rule for.
         let (method, ruled) = match item {
-            Item::Tool(name) => (
-                "tools/call",
-                rules.tools.contains_key(name) || rules.tool_arguments.contains_key(name),
-            ),
+            Item::Tool(name) => {
+                ("tools/call", rules.tools.contains_key(name) || rules.tool_arguments.contains_key(name))
+            }
             Item::Prompt(name) => ("prompts/get", rules.prompts.contains_key(name)),
             Item::Resource(uri) => ("resources/read", !self.resource_needs(uri).is_empty()),
         };
@@ -325,11 +309,7 @@ impl Policy {
             .iter()
             .filter(|scope| {
                 !held.contains(scope)
-                    && !self
-                        .0
-                        .implies
-                        .as_ref()
-                        .is_some_and(|hook| held.iter().any(|have| hook(have, scope)))
+                    && !self.0.implies.as_ref().is_some_and(|hook| held.iter().any(|have| hook(have, scope)))
             })
             .cloned()
             .collect()

@@ -35,10 +35,8 @@ fn percent_decoded(text: &str) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while let Some((&byte, tail)) = rest.split_first() {
-        let hex = |b: Option<&u8>| {
-            b.and_then(|b| (*b as char).to_digit(16))
-                .and_then(|d| u8::try_from(d).ok())
-        };
+        let hex =
+            |b: Option<&u8>| b.and_then(|b| (*b as char).to_digit(16)).and_then(|d| u8::try_from(d).ok());
         match (byte, hex(tail.first()), hex(tail.get(1))) {
             (b'%', Some(high), Some(low)) => {
                 out.push(high * 16 + low);

@@ -63,8 +63,8 @@ impl SiteBuilder {
             any_origin: false,
             audit: Audit::default(),
             clock: Arc::new(SystemClock),
-            limits: Limits,
-            proxies: TrustedProxies,
+            limits: Limits::default(),
+            proxies: TrustedProxies::default(),
             session_key: None,
             listener: None,
             health: Some("/healthz".to_owned()),
@@ -207,11 +207,7 @@ impl SiteBuilder {
                 "the site has no MCP endpoint: add one with .resource(\"/mcp\", service)",
             ));
         }
-        let resources: Vec<_> = self
-            .endpoints
-            .iter()
-            .map(|(endpoint, _)| endpoint.resource(&url))
-            .collect();
+        let resources: Vec<_> = self.endpoints.iter().map(|(endpoint, _)| endpoint.resource(&url)).collect();
         let guard = self.guard(&url, resources.iter().any(|r| authenticator.metadata(r).open))?;
 
         let mut context = SiteContext::new(url.clone(), resources.clone())
@@ -227,27 +223,17 @@ impl SiteBuilder {
         let mut table = Table::default();
         for ((endpoint, service), resource) in self.endpoints.iter().zip(&resources) {
             let gate = self.gate(&authenticator, endpoint, resource, &session_key, &streams);
-            let parts = self
-                .belongs
-                .iter()
-                .filter(|(_, to)| same_path(to, endpoint.path()));
+            let parts = self.belongs.iter().filter(|(_, to)| same_path(to, endpoint.path()));
             for path in std::iter::once(endpoint.path()).chain(parts.map(|(path, _)| path.as_str())) {
                 let path: Arc<str> = path.trim_end_matches('/').into();
-                let target = Target::Protected {
-                    gate: gate.clone(),
-                    service: service.clone(),
-                    path: path.clone(),
-                };
+                let target =
+                    Target::Protected { gate: gate.clone(), service: service.clone(), path: path.clone() };
                 let path = if path.is_empty() { "/" } else { &*path };
                 table.add_below(&url, path, &target)?;
             }
         }
         for (path, to) in &self.belongs {
-            if !self
-                .endpoints
-                .iter()
-                .any(|(endpoint, _)| same_path(to, endpoint.path()))
-            {
+            if !self.endpoints.iter().any(|(endpoint, _)| same_path(to, endpoint.path())) {
                 return Err(ConfigError::new(format!(
                     "{path} belongs to {to}, and there is no endpoint at {to}: add it with .resource({to:?}, …)"
                 )));

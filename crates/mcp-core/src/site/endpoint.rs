@@ -24,13 +24,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// The endpoint at a path below the site. `/` is the site itself.
     pub fn at(path: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            name: None,
-            documentation: None,
-            scopes: Scopes::none(),
-            policy: None,
-        }
+        Self { path: path.into(), name: None, documentation: None, scopes: Scopes::none(), policy: None }
     }
 
     /// A name for people.

@@ -80,10 +80,5 @@ fn document(text: Bytes) -> Target {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
         async { response }
     });
-    Target::Open(Arc::new(Route::new(
-        WELL_KNOWN,
-        [Method::GET],
-        Access::Public,
-        service,
-    )))
+    Target::Open(Arc::new(Route::new(WELL_KNOWN, [Method::GET], Access::Public, service)))
 }

@@ -68,10 +68,7 @@ pub struct RouteInfo {
 
 impl Site {
     /// Starts a site under its public URL: the one clients use, said once, never read from a request.
-    #[expect(
-        clippy::new_ret_no_self,
-        reason = "a site exists only once its set-up was checked"
-    )]
+    #[expect(clippy::new_ret_no_self, reason = "a site exists only once its set-up was checked")]
     pub fn new(public_url: impl Into<String>) -> SiteBuilder {
         SiteBuilder::new(public_url.into())
     }

@@ -7,13 +7,12 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL};
-use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use tower_service::Service;
 
 use crate::audit::{AuditEvent, EventKind, Outcome};
-use crate::gate::{json, plain};
+use crate::gate::{Admitted, Gate, json, plain};
 use crate::guard::Foreign;
 use crate::layer::ResponseFuture;
 use crate::{Access, Body, BoxError, BoxService, Connection, Route, cors};
@@ -35,63 +34,53 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
-        let shared = self.0.clone();
-        let request = request.map(Body::new);
-        ResponseFuture::new(async move { shared.answer(request).await })
+        self.0.clone().answer(request.map(Body::new))
     }
 }
 
 impl Shared {
-    async fn answer(self: Arc<Self>, request: Request<Body>) -> Response<Body> {
-        let (parts, body) = request.into_parts();
-        let target = self.table.find(parts.uri.path());
+    fn answer(self: Arc<Self>, request: Request<Body>) -> ResponseFuture {
+        let now = |response| ResponseFuture::new(std::future::ready(response));
+        let target = self.table.find(request.uri().path());
         if let Some(Target::Health) = target {
-            return healthy();
+            return now(healthy());
         }
-        if let Err(foreign) = self.guard.check_host(&parts) {
-            return self.turn_away(&parts, foreign);
+        if let Err(foreign) = self.guard.check_host(request.headers(), request.uri()) {
+            return now(self.turn_away(&request, foreign));
         }
         match target {
             Some(Target::Protected { gate, service, path }) => {
-                let origin = match self.guard.check_origin(&parts.headers) {
+                let origin = match self.guard.check_origin(request.headers()) {
                     Ok(origin) => origin.cloned(),
-                    Err(foreign) => return self.turn_away(&parts, foreign),
+                    Err(foreign) => return now(self.turn_away(&request, foreign)),
                 };
-                let mut response = if parts.method == Method::OPTIONS {
-                    cors::options(&parts.headers, &[Method::GET, Method::POST, Method::DELETE])
-                } else {
-                    match gate.admit(path, Request::from_parts(parts, body)).await {
-                        Ok(admitted) => {
-                            gate.record_admission(&admitted);
-                            let response = forward(service.clone(), admitted.request).await;
-                            gate.finish(&admitted.identity, response)
-                        }
-                        Err(refusal) => refusal,
-                    }
-                };
-                if let Some(origin) = origin {
-                    cors::allow(response.headers_mut(), &origin);
+                if request.method() == Method::OPTIONS {
+                    let methods = [Method::GET, Method::POST, Method::DELETE];
+                    return now(with_cors(cors::options(request.headers(), &methods), origin.as_ref()));
                 }
-                response
+                protected(gate.clone(), service.clone(), path, request, origin)
             }
-            Some(Target::Open(route)) => self.open(route, parts, body).await,
-            Some(Target::Health) | None => plain(StatusCode::NOT_FOUND, "there is nothing here"),
+            Some(Target::Open(route)) => {
+                let route = route.clone();
+                ResponseFuture::new(async move { self.open(&route, request).await })
+            }
+            Some(Target::Health) | None => now(plain(StatusCode::NOT_FOUND, "there is nothing here")),
         }
     }
 
-    async fn open(&self, route: &Route, parts: Parts, body: Body) -> Response<Body> {
+    async fn open(&self, route: &Route, request: Request<Body>) -> Response<Body> {
         let scripts = matches!(route.access(), Access::Public | Access::Client);
-        let mut response = if parts.method == Method::OPTIONS && scripts {
-            cors::options(&parts.headers, route.methods())
-        } else if !allows(route, &parts.method) {
+        let mut response = if request.method() == Method::OPTIONS && scripts {
+            cors::options(request.headers(), route.methods())
+        } else if !allows(route, request.method()) {
             not_allowed(route)
-        } else if !scripts && !parts.method.is_safe() {
-            match self.guard.check_form(&parts.headers) {
-                Ok(()) => forward(route.service().clone(), Request::from_parts(parts, body)).await,
-                Err(foreign) => return self.turn_away(&parts, foreign),
+        } else if !scripts && !request.method().is_safe() {
+            match self.guard.check_form(request.headers()) {
+                Ok(()) => forward(route.service().clone(), request).await,
+                Err(foreign) => return self.turn_away(&request, foreign),
             }
         } else {
-            forward(route.service().clone(), Request::from_parts(parts, body)).await
+            forward(route.service().clone(), request).await
         };
         if scripts {
             cors::allow_everybody(response.headers_mut());
@@ -99,7 +88,7 @@ impl Shared {
         response
     }
 
-    fn turn_away(&self, parts: &Parts, foreign: Foreign) -> Response<Body> {
+    fn turn_away(&self, request: &Request<Body>, foreign: Foreign) -> Response<Body> {
         let (response, reason) = match foreign {
             Foreign::MalformedHost => {
                 let text = "the Host header is missing, there twice, or contradicts the request line";
@@ -118,18 +107,51 @@ impl Shared {
                 (json(StatusCode::FORBIDDEN, body.to_string()), text)
             }
         };
-        let peer = parts
-            .extensions
-            .get::<Connection>()
-            .map(|connection| connection.peer().ip());
+        let peer = request.extensions().get::<Connection>().map(|connection| connection.peer().ip());
         self.audit.record(
             AuditEvent::new(self.clock.now(), EventKind::Guard, Outcome::Denied)
-                .on(parts.uri.path().chars().take(200).collect::<String>())
+                .on(request.uri().path().chars().take(200).collect::<String>())
                 .from_address(peer)
                 .because(reason),
         );
         response
     }
+}
+
+fn protected(
+    gate: Arc<Gate>,
+    mut service: BoxService,
+    path: &Arc<str>,
+    mut request: Request<Body>,
+    origin: Option<HeaderValue>,
+) -> ResponseFuture {
+    if let Some(identity) = gate.admit_now(path, &mut request) {
+        gate.record_admission(&request, &identity);
+        return ResponseFuture::new(async move {
+            let response = forward(service, request).await;
+            with_cors(gate.finish(&identity, response), origin.as_ref())
+        });
+    }
+    let path = path.clone();
+    ResponseFuture::new(async move {
+        let response = match gate.admit(&path, request).await {
+            Ok(Admitted { request, identity }) => {
+                gate.record_admission(&request, &identity);
+                let Ok(()) = poll_fn(|cx| service.poll_ready(cx)).await;
+                let Ok(response) = service.call(request).await;
+                gate.finish(&identity, response)
+            }
+            Err(refusal) => refusal,
+        };
+        with_cors(response, origin.as_ref())
+    })
+}
+
+fn with_cors(mut response: Response<Body>, origin: Option<&HeaderValue>) -> Response<Body> {
+    if let Some(origin) = origin {
+        cors::allow(response.headers_mut(), origin);
+    }
+    response
 }
 
 async fn forward(mut service: BoxService, request: Request<Body>) -> Response<Body> {
@@ -153,8 +175,6 @@ fn not_allowed(route: &Route) -> Response<Body> {
 
 fn healthy() -> Response<Body> {
     let mut response = plain(StatusCode::OK, "ok");
-    response
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

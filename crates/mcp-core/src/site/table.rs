@@ -14,11 +14,7 @@ use super::RouteInfo;
 #[derive(Clone)]
 pub(super) enum Target {
     /// An MCP endpoint, with its path below the site.
-    Protected {
-        gate: Arc<Gate>,
-        service: BoxService,
-        path: Arc<str>,
-    },
+    Protected { gate: Arc<Gate>, service: BoxService, path: Arc<str> },
     /// Anything else, with its path below the site or the host.
     Open(Arc<Route>),
     /// The health probe.
@@ -48,11 +44,7 @@ impl Table {
         check_path(path)?;
         let path = path.trim_end_matches('/');
         self.add(&format!("{}{path}", site.path()), target)?;
-        if site.path().is_empty() {
-            Ok(())
-        } else {
-            self.add(path, target)
-        }
+        if site.path().is_empty() { Ok(()) } else { self.add(path, target) }
     }
 
     /// Adds a path counted from the root of the host. One that is taken by the very same route already is no conflict.
@@ -60,28 +52,20 @@ impl Table {
         let path = if path.is_empty() { "/" } else { path };
         check_path(path)?;
         if self.by_path.insert(path.to_owned(), target.clone()).is_some() {
-            return Err(ConfigError::new(format!(
-                "two routes want the path {path}: move one of them"
-            )));
+            return Err(ConfigError::new(format!("two routes want the path {path}: move one of them")));
         }
         let (methods, access) = match target {
             Target::Protected { .. } => (Vec::new(), Access::Protected),
             Target::Open(route) => (route.methods().to_vec(), route.access()),
             Target::Health => (vec![Method::GET], Access::Public),
         };
-        self.routes.push(RouteInfo {
-            path: path.to_owned(),
-            methods,
-            access,
-        });
+        self.routes.push(RouteInfo { path: path.to_owned(), methods, access });
         Ok(())
     }
 }
 
 fn check_path(path: &str) -> Result<(), ConfigError> {
-    let plain = path
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b));
+    let plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b));
     if path == "/" || (path.starts_with('/') && plain && !path.contains("//") && !path.ends_with('/')) {
         return Ok(());
     }
