@@ -1,1 +1,22 @@
-//! Authentication for servers built on rmcp, the official Rust SDK of the Model Context Protocol.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod caller;
+
+mod endpoints;
+mod error;
+mod guarded;
+mod listen;
+mod lists;
+mod serve;
+mod shutdown;
+mod signals;
+mod transport;
+
+pub use caller::{Caller, MaybeCaller};
+pub use error::ServeError;
+pub use guarded::Guarded;
+pub use listen::{ListenLimits, Running};
+pub use mcp_transport_sse::SseLimits;
+pub use serve::{Serve, serve, serve_each};
+pub use shutdown::Shutdown;
