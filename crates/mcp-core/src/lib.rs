@@ -92,6 +92,7 @@ mod strings;
 pub mod audit;
 pub mod limits;
 pub mod policy;
+pub mod request_state;
 
 /// Makes the methods of a trait implementation async; re-exported for implementations of [`Authenticator`].
 pub use async_trait::async_trait;

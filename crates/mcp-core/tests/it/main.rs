@@ -1,3 +1,4 @@
 //! Integration tests of the crate, one binary.
 
 mod limits;
+mod request_state;
