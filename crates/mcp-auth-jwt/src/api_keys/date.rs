@@ -8,12 +8,7 @@ pub(super) fn write(at: Timestamp) -> String {
     let seconds = at.as_secs().min(253_402_300_799);
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
 }
 
 /// Seconds since the epoch of a date and time in UTC; `None` before 1970 or for a day that does not exist.

@@ -12,10 +12,10 @@ use async_trait::async_trait;
 use mcp_core::{Clock, ConfigError, Scope, Timestamp};
 use serde::Deserialize;
 
+use super::KeyEntry;
 use super::date;
 use super::directory::{KeyDirectory, KeyDirectoryError, insert};
 use super::key::{Digest, digest};
-use super::KeyEntry;
 
 /// A directory in a TOML file.
 ///
@@ -72,11 +72,7 @@ impl KeyFile {
     /// A directory in this file.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            every: Duration::from_secs(1),
-            state: Arc::default(),
-        }
+        Self { path: path.into(), every: Duration::from_secs(1), state: Arc::default() }
     }
 
     /// How often the file is looked at, at most, and so how late a change is seen. Every second unless said.
@@ -176,8 +172,9 @@ impl fmt::Debug for KeyFile {
 
 fn read(path: &Path) -> Result<String, ConfigError> {
     let wrong = |what: &str| ConfigError::new(format!("the file of API keys {} {what}", path.display()));
-    let file = File::open(path)
-        .map_err(|error| wrong("cannot be opened: make it, and let the server's user read it").because(error))?;
+    let file = File::open(path).map_err(|error| {
+        wrong("cannot be opened: make it, and let the server's user read it").because(error)
+    })?;
     let about = file.metadata().map_err(|error| wrong("cannot be examined").because(error))?;
     if !about.is_file() {
         return Err(wrong("is no file: name one"));

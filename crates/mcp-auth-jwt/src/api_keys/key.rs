@@ -37,10 +37,7 @@ impl ApiKey {
         push_random(&mut text, SECRET);
         let checksum = checksum(&text);
         text.push_str(&checksum);
-        Self {
-            text,
-            prefix: prefix.len(),
-        }
+        Self { text, prefix: prefix.len() }
     }
 
     /// The key. Whoever sees it can use it.

@@ -44,8 +44,8 @@ use async_trait::async_trait;
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 use mcp_core::{
-    AuthError, AuthMethod, Authenticator, Clock, ConfigError, Credential, Identity, Issuer, ProtectedResource,
-    RequestHead, SiteContext, SystemClock, constant_time_eq,
+    AuthError, AuthMethod, Authenticator, Clock, ConfigError, Credential, Identity, Issuer,
+    ProtectedResource, RequestHead, SiteContext, SystemClock, constant_time_eq,
 };
 
 pub use directory::{KeyDirectory, KeyDirectoryError, KeyList};
@@ -192,7 +192,8 @@ impl Authenticator for ApiKeys {
         resource: &ProtectedResource,
     ) -> Result<Identity, AuthError> {
         let (text, own_header) = self.presented(request)?;
-        let looks_like_ours = text.strip_prefix(self.prefix.as_str()).is_some_and(|rest| rest.starts_with('_'));
+        let looks_like_ours =
+            text.strip_prefix(self.prefix.as_str()).is_some_and(|rest| rest.starts_with('_'));
         if !looks_like_ours {
             return Err(if own_header { invalid() } else { AuthError::not_mine() });
         }
