@@ -1,8 +1,5 @@
 //! Tools of 2025-11-25 that ask the client something on the stream of their own call.
-#![expect(
-    deprecated,
-    reason = "2025-11-25 has sampling, and so must a server that is tested for it"
-)]
+#![expect(deprecated, reason = "2025-11-25 has sampling, and so must a server that is tested for it")]
 
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{
@@ -41,16 +38,8 @@ impl Everything {
         context: RequestContext<RoleServer>,
     ) -> Result<String, ErrorData> {
         let request = CreateMessageRequestParams::new(vec![SamplingMessage::user_text(prompt)], 100);
-        let answer = context
-            .peer
-            .create_message(request)
-            .await
-            .map_err(|error| unanswered(&error))?;
-        let first = answer
-            .message
-            .content
-            .first()
-            .and_then(|content| content.as_text());
+        let answer = context.peer.create_message(request).await.map_err(|error| unanswered(&error))?;
+        let first = answer.message.content.first().and_then(|content| content.as_text());
         let text = first.map_or("(no text)", |content| content.text.as_str());
         Ok(format!("LLM response: {text}"))
     }
@@ -128,10 +117,7 @@ impl Everything {
         &self,
         context: RequestContext<RoleServer>,
     ) -> Result<String, ErrorData> {
-        if context
-            .client_capabilities()
-            .is_some_and(|client| client.sampling.is_some())
-        {
+        if context.client_capabilities().is_some_and(|client| client.sampling.is_some()) {
             return Ok("the client declared sampling".to_owned());
         }
         let needed = ClientCapabilities::builder().enable_sampling().build();
@@ -145,11 +131,7 @@ async fn elicit(
     schema: Value,
 ) -> Result<ElicitResult, ErrorData> {
     let request = form(message, schema)?;
-    context
-        .peer
-        .create_elicitation(request)
-        .await
-        .map_err(|error| unanswered(&error))
+    context.peer.create_elicitation(request).await.map_err(|error| unanswered(&error))
 }
 
 /// A form with `schema` for its fields.
@@ -166,10 +148,7 @@ pub(crate) fn form(message: &str, schema: Value) -> Result<ElicitRequestParams, 
 fn told(answer: &ElicitResult) -> String {
     let action = serde_json::to_value(&answer.action).unwrap_or_default();
     let content = answer.content.clone().unwrap_or_default();
-    format!(
-        "action={}, content={content}",
-        action.as_str().unwrap_or_default()
-    )
+    format!("action={}, content={content}", action.as_str().unwrap_or_default())
 }
 
 fn unanswered(error: &ServiceError) -> ErrorData {

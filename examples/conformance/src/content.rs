@@ -34,11 +34,7 @@ impl Everything {
         CallToolResult::success(vec![
             ContentBlock::text("Multiple content types test:"),
             ContentBlock::image(samples::PNG, "image/png"),
-            embedded(
-                "test://mixed-content-resource",
-                "application/json",
-                r#"{"test":"data","value":123}"#,
-            ),
+            embedded("test://mixed-content-resource", "application/json", r#"{"test":"data","value":123}"#),
         ])
     }
 

@@ -22,10 +22,7 @@ impl Everything {
         &self,
         InputResponses(given): InputResponses,
     ) -> Result<CallToolResponse, ErrorData> {
-        match answer(given.as_ref(), "user_name", "name")
-            .as_ref()
-            .and_then(Value::as_str)
-        {
+        match answer(given.as_ref(), "user_name", "name").as_ref().and_then(Value::as_str) {
             Some(name) => Ok(text(format!("Hello, {name}!"))),
             None => Ok(required([("user_name", ask_name()?)], None).into()),
         }
@@ -47,19 +44,14 @@ impl Everything {
         &self,
         InputResponses(given): InputResponses,
     ) -> Result<CallToolResponse, ErrorData> {
-        let said = given
-            .as_ref()
-            .and_then(|given| given.get("capital_question")?["content"]["text"].as_str());
+        let said =
+            given.as_ref().and_then(|given| given.get("capital_question")?["content"]["text"].as_str());
         match said {
             Some(said) => Ok(text(said)),
-            None => Ok(required(
-                [(
-                    "capital_question",
-                    ask_model("What is the capital of France?", 100),
-                )],
-                None,
-            )
-            .into()),
+            None => {
+                Ok(required([("capital_question", ask_model("What is the capital of France?", 100))], None)
+                    .into())
+            }
         }
     }
 
@@ -98,10 +90,7 @@ impl Everything {
             (&state, &name, greeting, roots(given))
         {
             self.unseal(PLACE, state)?;
-            return Ok(text(format!(
-                "{greeting} {} {roots}",
-                name.as_str().unwrap_or_default()
-            )));
+            return Ok(text(format!("{greeting} {} {roots}", name.as_str().unwrap_or_default())));
         }
         let questions = [
             ("user_name", ask_name()?),
@@ -188,10 +177,8 @@ impl Everything {
     }
 
     fn open(&self, state: &str) -> Result<String, ErrorData> {
-        let opened = self
-            .seal
-            .open(state)
-            .map_err(|_| ErrorData::invalid_params("requestState is not ours", None))?;
+        let opened =
+            self.seal.open(state).map_err(|_| ErrorData::invalid_params("requestState is not ours", None))?;
         String::from_utf8(opened).map_err(|_| ErrorData::invalid_params("requestState is not ours", None))
     }
 
@@ -209,28 +196,22 @@ pub(crate) fn required<'a>(
     questions: impl IntoIterator<Item = (&'a str, InputRequest)>,
     state: Option<String>,
 ) -> InputRequiredResult {
-    let questions: InputRequests = questions
-        .into_iter()
-        .map(|(key, question)| (key.to_owned(), question))
-        .collect();
+    let questions: InputRequests =
+        questions.into_iter().map(|(key, question)| (key.to_owned(), question)).collect();
     InputRequiredResult::new(Some(questions), state)
 }
 
 /// A form with one required field.
 pub(crate) fn ask_user(message: &str, field: &str, kind: &str) -> Result<InputRequest, ErrorData> {
     let schema = json!({"type": "object", "properties": {field: {"type": kind}}, "required": [field]});
-    Ok(InputRequest::Elicitation(ElicitRequest::new(form(
-        message, schema,
-    )?)))
+    Ok(InputRequest::Elicitation(ElicitRequest::new(form(message, schema)?)))
 }
 
 /// What the user put in `field` of the form `key`; nothing if the form was declined.
 pub(crate) fn answer(given: Option<&Answers>, key: &str, field: &str) -> Option<Value> {
     let form = given?.get(key)?;
     let accepted = form.get("action").and_then(Value::as_str) == Some("accept");
-    accepted
-        .then(|| form.get("content")?.get(field).cloned())
-        .flatten()
+    accepted.then(|| form.get("content")?.get(field).cloned()).flatten()
 }
 
 fn ask_name() -> Result<InputRequest, ErrorData> {
@@ -248,10 +229,7 @@ fn ask_roots() -> InputRequest {
 
 fn roots(given: Option<&Answers>) -> Option<String> {
     let roots = given?.get("client_roots")?.get("roots")?.as_array()?;
-    let uris: Vec<_> = roots
-        .iter()
-        .filter_map(|root| root.get("uri")?.as_str())
-        .collect();
+    let uris: Vec<_> = roots.iter().filter_map(|root| root.get("uri")?.as_str()).collect();
     Some(uris.join(", "))
 }
 

@@ -23,7 +23,9 @@ mod schemas;
 mod serve;
 mod server;
 mod settings;
+mod static_token;
 mod tasks;
+mod whoami;
 
 use std::error::Error;
 
@@ -37,6 +39,6 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         }
         bare::serve(server, &settings).await
     } else {
-        serve::serve(server, &settings).await
+        serve::run(server, &settings).await
     }
 }

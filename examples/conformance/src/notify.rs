@@ -1,8 +1,5 @@
 //! Tools that send notifications while they run.
-#![expect(
-    deprecated,
-    reason = "2025-11-25 has logging, and so must a server that is tested for it"
-)]
+#![expect(deprecated, reason = "2025-11-25 has logging, and so must a server that is tested for it")]
 
 use std::time::Duration;
 
@@ -41,11 +38,7 @@ impl Everything {
                 sleep(PAUSE).await;
             }
             let progress = ProgressNotificationParam::new(token.clone(), done).with_total(100.0);
-            context
-                .peer
-                .notify_progress(progress)
-                .await
-                .map_err(|error| unsent(&error))?;
+            context.peer.notify_progress(progress).await.map_err(|error| unsent(&error))?;
         }
         Ok("Tool with progress executed successfully".to_owned())
     }
@@ -61,11 +54,7 @@ impl Everything {
 
 async fn log(context: &RequestContext<RoleServer>, text: &str) -> Result<(), ErrorData> {
     let message = LoggingMessageNotificationParam::new(LoggingLevel::Info, text.into());
-    context
-        .peer
-        .notify_logging_message(message)
-        .await
-        .map_err(|error| unsent(&error))
+    context.peer.notify_logging_message(message).await.map_err(|error| unsent(&error))
 }
 
 fn unsent(error: &rmcp::ServiceError) -> ErrorData {

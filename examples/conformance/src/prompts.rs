@@ -14,30 +14,16 @@ use crate::samples;
 pub(crate) fn list() -> Vec<Prompt> {
     let needs = |names: &[&str]| -> Vec<PromptArgument> {
         let argument = |name: &&str| {
-            PromptArgument::new(*name)
-                .with_required(true)
-                .with_description(format!("The value of {name}"))
+            PromptArgument::new(*name).with_required(true).with_description(format!("The value of {name}"))
         };
         names.iter().map(argument).collect()
     };
     vec![
         Prompt::new("test_simple_prompt", Some("One text."), None),
-        Prompt::new(
-            "test_prompt_with_arguments",
-            Some("Two arguments."),
-            Some(needs(&["arg1", "arg2"])),
-        ),
-        Prompt::new(
-            "test_prompt_with_embedded_resource",
-            Some("A resource."),
-            Some(needs(&["resourceUri"])),
-        ),
+        Prompt::new("test_prompt_with_arguments", Some("Two arguments."), Some(needs(&["arg1", "arg2"]))),
+        Prompt::new("test_prompt_with_embedded_resource", Some("A resource."), Some(needs(&["resourceUri"]))),
         Prompt::new("test_prompt_with_image", Some("An image."), None),
-        Prompt::new(
-            "test_input_required_result_prompt",
-            Some("Asks before it answers."),
-            None,
-        ),
+        Prompt::new("test_input_required_result_prompt", Some("Asks before it answers."), None),
     ]
 }
 
@@ -53,18 +39,13 @@ pub(crate) fn get(request: GetPromptRequestParams) -> Result<GetPromptResponse, 
         "test_simple_prompt" => vec![user("This is a simple prompt for testing.")],
         "test_prompt_with_arguments" => {
             let (first, second) = (argument(&arguments, "arg1")?, argument(&arguments, "arg2")?);
-            vec![user(&format!(
-                "Prompt with arguments: arg1='{first}', arg2='{second}'"
-            ))]
+            vec![user(&format!("Prompt with arguments: arg1='{first}', arg2='{second}'"))]
         }
         "test_prompt_with_embedded_resource" => {
             let uri = argument(&arguments, "resourceUri")?;
             let resource = ResourceContents::text("Embedded resource content for testing.", uri);
             vec![
-                PromptMessage::new(
-                    Role::User,
-                    ContentBlock::resource(resource.with_mime_type("text/plain")),
-                ),
+                PromptMessage::new(Role::User, ContentBlock::resource(resource.with_mime_type("text/plain"))),
                 user("Please process the embedded resource above."),
             ]
         }
@@ -77,16 +58,10 @@ pub(crate) fn get(request: GetPromptRequestParams) -> Result<GetPromptResponse, 
                 let question = ask_user("What context should the prompt use?", "context", "string")?;
                 return Ok(required([("user_context", question)], None).into());
             };
-            vec![user(&format!(
-                "Use this context: {}",
-                context.as_str().unwrap_or_default()
-            ))]
+            vec![user(&format!("Use this context: {}", context.as_str().unwrap_or_default()))]
         }
         other => {
-            return Err(ErrorData::invalid_params(
-                format!("there is no prompt `{other}`"),
-                None,
-            ));
+            return Err(ErrorData::invalid_params(format!("there is no prompt `{other}`"), None));
         }
     };
     Ok(GetPromptResult::new(messages).into())

@@ -13,24 +13,12 @@ const WATCHED: &str = "test://watched-resource";
 /// What `resources/list` shows.
 pub(crate) fn list() -> Vec<Resource> {
     let resource = |uri, name, mime_type, description| {
-        Resource::new(uri, name)
-            .with_mime_type(mime_type)
-            .with_description(description)
+        Resource::new(uri, name).with_mime_type(mime_type).with_description(description)
     };
     vec![
         resource(TEXT, "Static text", "text/plain", "A text that never changes."),
-        resource(
-            BINARY,
-            "Static binary",
-            "image/png",
-            "An image that never changes.",
-        ),
-        resource(
-            WATCHED,
-            "Watched resource",
-            "text/plain",
-            "A text to subscribe to.",
-        ),
+        resource(BINARY, "Static binary", "image/png", "An image that never changes."),
+        resource(WATCHED, "Watched resource", "text/plain", "A text to subscribe to."),
     ]
 }
 
@@ -45,19 +33,12 @@ pub(crate) fn templates() -> Vec<ResourceTemplate> {
 /// Reads `uri`; an unknown one is an error that names it.
 pub(crate) fn read(uri: &str) -> Result<ReadResourceResponse, ErrorData> {
     let (contents, mime_type) = match uri {
-        TEXT => (
-            ResourceContents::text("This is the content of the static text resource.", uri),
-            "text/plain",
-        ),
+        TEXT => {
+            (ResourceContents::text("This is the content of the static text resource.", uri), "text/plain")
+        }
         BINARY => (ResourceContents::blob(samples::PNG, uri), "image/png"),
-        WATCHED => (
-            ResourceContents::text("Watched resource content", uri),
-            "text/plain",
-        ),
-        _ => (
-            ResourceContents::text(templated(uri).ok_or_else(|| unknown(uri))?, uri),
-            "application/json",
-        ),
+        WATCHED => (ResourceContents::text("Watched resource content", uri), "text/plain"),
+        _ => (ResourceContents::text(templated(uri).ok_or_else(|| unknown(uri))?, uri), "application/json"),
     };
     Ok(ReadResourceResult::new(vec![contents.with_mime_type(mime_type)]).into())
 }

@@ -1,8 +1,5 @@
 //! The MCP server: what it declares, and the methods that are no tools.
-#![expect(
-    deprecated,
-    reason = "2025-11-25 has logging, and so must a server that is tested for it"
-)]
+#![expect(deprecated, reason = "2025-11-25 has logging, and so must a server that is tested for it")]
 
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::model::{
@@ -34,15 +31,15 @@ pub(crate) struct Everything {
 impl Everything {
     /// The server with a sealing key of its own.
     pub(crate) fn new() -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let mut key = [0_u8; RequestStateCodec::MIN_KEY_LENGTH];
-        aws_lc_rs::rand::fill(&mut key).map_err(|_| "the system has no randomness")?;
+        let key = mcp_core::random_bytes::<{ RequestStateCodec::MIN_KEY_LENGTH }>();
         let tools = Self::content_tools()
             + Self::notify_tools()
             + Self::ask_tools()
             + Self::schema_tools()
             + Self::input_required_tools()
             + Self::listen_tools()
-            + Self::task_tools();
+            + Self::task_tools()
+            + Self::whoami_tools();
         Ok(Self {
             changes: Changes::new(),
             tasks: TaskManager::new(),
@@ -67,18 +64,12 @@ impl ServerHandler for Everything {
             return Ok(CompleteResult::default());
         };
         if !prompts::exists(&prompt.name) {
-            return Err(ErrorData::invalid_params(
-                format!("no prompt `{}` to complete", prompt.name),
-                None,
-            ));
+            return Err(ErrorData::invalid_params(format!("no prompt `{}` to complete", prompt.name), None));
         }
-        let values = ["paris", "park", "party"]
-            .into_iter()
-            .filter(|value| value.starts_with(&request.argument.value));
+        let values =
+            ["paris", "park", "party"].into_iter().filter(|value| value.starts_with(&request.argument.value));
         let completion = CompletionInfo::with_all_values(values.map(str::to_owned).collect());
-        completion
-            .map(CompleteResult::new)
-            .map_err(|reason| ErrorData::internal_error(reason, None))
+        completion.map(CompleteResult::new).map_err(|reason| ErrorData::internal_error(reason, None))
     }
 
     async fn set_level(
@@ -87,10 +78,7 @@ impl ServerHandler for Everything {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         // Removed in 2026-07-28, where a request says its level in `_meta`.
-        if context
-            .protocol_version()
-            .is_some_and(|version| version.has_initialize())
-        {
+        if context.protocol_version().is_some_and(|version| version.has_initialize()) {
             Ok(())
         } else {
             Err(ErrorData::method_not_found::<SetLevelRequestMethod>())

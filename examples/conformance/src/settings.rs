@@ -34,10 +34,7 @@ impl Settings {
 }
 
 /// A variable that is set and not empty.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "an example is configured by its environment"
-)]
+#[expect(clippy::disallowed_methods, reason = "an example is configured by its environment")]
 fn read(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

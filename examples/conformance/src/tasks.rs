@@ -107,10 +107,7 @@ impl Everything {
             let name = task.request_input("name", ask_user("What is your name?", "name", "string")?);
             let color = task.request_input("color", ask_user("What is your color?", "color", "string")?);
             let (name, color) = tokio::try_join!(name, color)?;
-            Ok(text(format!(
-                "{} likes {}",
-                name["content"]["name"], color["content"]["color"]
-            )))
+            Ok(text(format!("{} likes {}", name["content"]["name"], color["content"]["color"])))
         }))
     }
 
@@ -126,10 +123,7 @@ impl Everything {
             return Ok(required([("user_name", question)], None).into());
         };
         Ok(self.start(move |_| async move {
-            Ok(text(format!(
-                "Hello, {}!",
-                name.as_str().map_or_else(|| name.to_string(), str::to_owned)
-            )))
+            Ok(text(format!("Hello, {}!", name.as_str().map_or_else(|| name.to_string(), str::to_owned))))
         }))
     }
 }
@@ -145,18 +139,14 @@ impl Everything {
 }
 
 fn declares_tasks(context: &RequestContext<RoleServer>) -> bool {
-    context
-        .client_capabilities()
-        .is_some_and(|client| client.supports_tasks())
+    context.client_capabilities().is_some_and(|client| client.supports_tasks())
 }
 
 fn demand_tasks(context: &RequestContext<RoleServer>) -> Result<(), ErrorData> {
     if declares_tasks(context) {
         return Ok(());
     }
-    Err(ErrorData::missing_required_client_capability(
-        ClientCapabilities::builder().enable_tasks().build(),
-    ))
+    Err(ErrorData::missing_required_client_capability(ClientCapabilities::builder().enable_tasks().build()))
 }
 
 fn text(text: String) -> CallToolResult {
