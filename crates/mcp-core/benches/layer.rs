@@ -1,9 +1,5 @@
 //! What the chain before a service costs: `cargo bench -p mcp-core`.
-#![expect(
-    missing_docs,
-    clippy::unwrap_used,
-    reason = "criterion's macros make undocumented items; a bench may panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a bench may panic")]
 
 use std::hint::black_box;
 

@@ -1,4 +1,12 @@
 //! Integration tests of the crate, one binary.
+#![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 mod limits;
+mod policy;
 mod request_state;
+#[cfg(feature = "axum")]
+mod router;
+mod session;
+mod site;
+mod start;
+mod support;

@@ -1,0 +1,96 @@
+//! Policy and anonymous access on the wire.
+
+use mcp_core::policy::{ChallengeForm, Policy};
+use serde_json::{Value, json};
+
+use crate::support::{Served, Tokens, caller, mirror, serve};
+
+async fn served(policy: Policy) -> Served {
+    let tokens =
+        Tokens::default().with("reader", caller("ada", "mcp")).with("admin", caller("eve", "mcp admin"));
+    serve("", |site| site.resource("/mcp", mirror()).auth(tokens).policy(policy)).await
+}
+
+fn call(tool: &str) -> Value {
+    json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": { "name": tool, "arguments": {} } })
+}
+
+// covers: AUTH-24, AUTH-25, AUTH-27, AUTH-31, RS14, SEC-17
+#[tokio::test]
+async fn asks_for_every_scope_of_a_call_at_once() {
+    let served = served(Policy::new().require("mcp").tool("drop", "admin")).await;
+    let post = |token: &str, body: &Value| served.client.post("/mcp").bearer(token).json(body).send();
+    let answer = post("reader", &call("drop")).await.expect_status(403);
+    let metadata = format!("{}/.well-known/oauth-protected-resource/mcp", served.url);
+    answer.expect_challenge(|c| {
+        c.scheme("Bearer").error("insufficient_scope").scopes("admin mcp").has("resource_metadata", &metadata)
+    });
+    post("admin", &call("drop")).await.expect_status(200);
+    // The body goes on as it came.
+    let seen = post("reader", &call("look")).await.expect_status(200).json();
+    assert_eq!(serde_json::from_str::<Value>(seen["body"].as_str().unwrap()).unwrap(), call("look"));
+    // One bad apple in an array.
+    post("reader", &json!([call("look"), call("drop")])).await.expect_status(403);
+}
+
+// covers: TR-10, TR-13
+#[tokio::test]
+async fn goes_by_the_body_when_headers_say_something_else() {
+    let served = served(Policy::new().tool("drop", "admin")).await;
+    let post = || served.client.post("/mcp").bearer("reader").json(&call("drop"));
+    let lied = post().header("mcp-method", "tools/call").header("mcp-name", "look").send().await;
+    lied.expect_status(400).expect_json("/error/code", -32020);
+    let twice = post().header("mcp-name", "drop").header("mcp-name", "look").send().await;
+    twice.expect_status(400).expect_json("/error/code", -32020);
+    post().send().await.expect_status(403);
+}
+
+// covers: FT10
+#[tokio::test]
+async fn refuses_bodies_it_cannot_judge() {
+    let served = served(Policy::new().tool("drop", "admin")).await;
+    let post = |body: &'static str| served.client.post("/mcp").bearer("reader").body(body).send();
+    post("").await.expect_status(400);
+    post("{").await.expect_status(400);
+    post("[]").await.expect_status(400);
+    post(r#"{"method":"tools/call","params":{"name":"look"},"method":"ping"}"#).await.expect_status(400);
+    post(r#"{"method":"tools/call","params":{"name":"look","name":"drop"}}"#).await.expect_status(400);
+    post(r#"{"METHOD":"tools/call","params":{"name":"drop"}}"#).await.expect_status(400);
+    let large = served.client.post("/mcp").bearer("reader").body(vec![b' '; 5 << 20]).send().await;
+    large.expect_status(413);
+    // A compressed body is no JSON: nothing here unpacks what a peer packed.
+    let packed = served.client.post("/mcp").bearer("reader").header("content-encoding", "gzip");
+    packed.body(vec![0x1f, 0x8b, 8, 0]).send().await.expect_status(400);
+}
+
+// covers: U-09
+#[tokio::test]
+async fn lets_anybody_call_what_is_open_and_challenges_the_rest() {
+    let served = served(Policy::new().tool("drop", "admin").allow_anonymous_tool("search")).await;
+    let post = |body: &Value| served.client.post("/mcp").json(body).send();
+    let seen = post(&call("search")).await.expect_status(200);
+    seen.expect_json("/anonymous", true);
+    post(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" })).await.expect_status(200);
+    post(&call("drop"))
+        .await
+        .expect_status(401)
+        .expect_challenge(|c| c.scheme("Bearer").no_error().scopes("admin"));
+    post(&call("other")).await.expect_status(401);
+    // A bad token is a bad token, whatever it is used for.
+    let answer = served.client.post("/mcp").bearer("bad").json(&call("search")).send().await;
+    answer.expect_status(401).expect_challenge(|c| c.error("invalid_token"));
+}
+
+#[tokio::test]
+async fn asks_to_sign_in_as_a_tool_result_where_that_was_chosen() {
+    let policy = Policy::new().allow_anonymous_tool("search").challenge_form(ChallengeForm::ToolResult);
+    let served = served(policy.tool("drop", "admin")).await;
+    let answer = served.client.post("/mcp").json(&call("drop")).send().await.expect_status(200).json();
+    assert_eq!(answer["id"], 7);
+    assert_eq!(answer["result"]["isError"], true);
+    let challenge = answer["result"]["_meta"]["mcp/www_authenticate"][0].as_str().unwrap();
+    assert!(challenge.starts_with("Bearer ") && challenge.contains("resource_metadata="), "{challenge}");
+    // Anything but a tool call gets the real thing.
+    let read = json!({ "jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": { "uri": "x:y" } });
+    served.client.post("/mcp").json(&read).send().await.expect_status(401);
+}
