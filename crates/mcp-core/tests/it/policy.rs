@@ -15,7 +15,7 @@ fn call(tool: &str) -> Value {
     json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": { "name": tool, "arguments": {} } })
 }
 
-// covers: AUTH-24, AUTH-25, AUTH-27, AUTH-31, RS14, SEC-17
+// covers: AUTH-22, AUTH-24, AUTH-25, AUTH-27, AUTH-31, RS14
 #[tokio::test]
 async fn asks_for_every_scope_of_a_call_at_once() {
     let served = served(Policy::new().require("mcp").tool("drop", "admin")).await;

@@ -72,7 +72,7 @@ async fn passes_the_caller_on_and_not_the_token() {
     assert!(events.contains("ada") && !events.contains("good"), "{events}");
 }
 
-// covers: AUTH-32, AUTH-33, AUTH-35, AUTH-36, AUTH-38, AUTH-39, AUTH-41, AUTH-42, MD04, U-12
+// covers: AUTH-03, AUTH-23, AUTH-32, AUTH-33, AUTH-35, AUTH-36, AUTH-38, AUTH-39, AUTH-41, AUTH-42, MD04, U-12
 #[tokio::test]
 async fn serves_the_document_of_each_resource_where_clients_look() {
     let served = serve("", |site| {
@@ -219,7 +219,6 @@ async fn answers_behind_a_proxy_that_strips_its_path_and_one_that_does_not() {
     }
 }
 
-// covers: SEC-14, OR07
 #[tokio::test]
 async fn opens_nothing_but_what_is_named_here() {
     let own = BoxService::from_fn(|_| async { http::Response::new(Body::from("hello")) });

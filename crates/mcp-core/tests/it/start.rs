@@ -19,7 +19,7 @@ fn site(url: &str) -> SiteBuilder {
     Site::new(url).resource("/mcp", mirror())
 }
 
-// covers: AUTH-02
+// covers: AUTH-02, TR-06
 #[tokio::test]
 async fn no_authentication_is_for_loopback_unless_said_aloud() {
     check(
@@ -114,6 +114,7 @@ fn secrets_are_long_and_made() {
     assert!(sentence(&[0; 32]).contains("all zeros"));
 }
 
+// covers: AUTH-30
 #[tokio::test]
 async fn an_open_server_leads_nobody_in_circles() {
     let policy = Policy::new().tool("secret", "demo:secret");
