@@ -230,7 +230,6 @@ mod tests {
         }
     }
 
-    // covers: IN04
     #[test]
     fn an_answer_of_the_wrong_shape_is_none() {
         for answer in [
