@@ -129,15 +129,16 @@ pub(super) fn insert(
     entries: &mut HashMap<String, Arc<KeyEntry>>,
     entry: KeyEntry,
 ) -> Result<(), ConfigError> {
+    // First, and without the text: somebody may have put a whole key there.
+    if !is_id(&entry.id) {
+        return Err(ConfigError::new(format!(
+            "an API key of {:?} has an id that is none: copy the 12 letters and digits between the key's underscores",
+            entry.owner
+        )));
+    }
     if entry.owner.trim().is_empty() {
         return Err(ConfigError::new(format!(
             "the API key {:?} has no owner: name whom its callers act as",
-            entry.id
-        )));
-    }
-    if !is_id(&entry.id) {
-        return Err(ConfigError::new(format!(
-            "{:?} is not the id of an API key: copy the 12 letters and digits between its first two underscores",
             entry.id
         )));
     }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::KeyEntry;
 use super::date;
 use super::directory::{KeyDirectory, KeyDirectoryError, insert};
-use super::key::{Digest, digest};
+use super::key::{Digest, digest, is_id};
 
 /// A directory in a TOML file.
 ///
@@ -240,7 +240,9 @@ struct KeyToml {
 
 impl KeyToml {
     fn entry(self) -> Result<KeyEntry, ConfigError> {
-        let wrong = |what: &str| ConfigError::new(format!("the API key {:?} {what}", self.id));
+        // An id that is none may be a whole key: only `insert` says so, without showing it.
+        let name = if is_id(&self.id) { self.id.as_str() } else { "with a malformed id" };
+        let wrong = |what: &str| ConfigError::new(format!("the API key {name:?} {what}"));
         let digest = unhex(&self.sha256)
             .ok_or_else(|| wrong("has a sha256 that is not 64 hexadecimal digits: copy it from `to_toml`"))?;
         let mut scopes = Vec::with_capacity(self.scopes.len());

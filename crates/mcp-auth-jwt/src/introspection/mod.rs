@@ -190,7 +190,6 @@ impl Introspection {
     }
 
     /// Switches that weaken what is checked.
-    #[must_use]
     pub fn dangerous(self) -> IntrospectionDangerous {
         IntrospectionDangerous(self)
     }

@@ -387,7 +387,8 @@ mod file {
             (format!("{good}expires = 2028-01-01\n"), "with the Z"),
             (format!("{good}resources = [\"/mcp\"]\n"), "write its whole URL"),
             (good.replace("ada", ""), "has no owner"),
-            (good.replace("id = \"", "id = \"mcpk_"), "is not the id of an API key"),
+            (format!("{good}[[key]]\nid = \"{pasted}\"\nowner = \"x\"\nsha256 = \"00\"\n"), "64 hexadecimal"),
+            (good.replace("id = \"", "id = \"mcpk_"), "has an id that is none"),
         ] {
             fs::write(&path, &text).unwrap();
             let error = start(&path, &clock).await.err().unwrap();
