@@ -22,6 +22,12 @@ describe('no-auth', { concurrency: true }, () => {
     });
   }
 
+  const [{ client, endpoint }] = pairs;
+  it('keeps a tool that needs a scope from everybody', async () => {
+    const answer = await client.call({ url: `${server.url}${endpoint}`, transport: endpoint, tool: 'secret' });
+    assert.equal(answer.refused?.status, 403);
+  });
+
   it('offers no metadata: there is nobody to ask for a token', async () => {
     const answer = await fetch(`${server.url}/.well-known/oauth-protected-resource/mcp`);
     assert.equal(answer.status, 404);

@@ -1,5 +1,6 @@
 // Clients that nobody here wrote, behind one form: `client.call({ url, transport, token, tool, args })` answers
-// `{ text, result }` when the tool was called and `{ refused }` when the server did not let it.
+// `{ text, result }` when the tool was called, `{ refused }` when the server did not let it, and `{ hidden }` when the
+// client did not even try because the server does not list the tool.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -95,20 +96,20 @@ function inspector(name, endpoints, era) {
         const { result } = JSON.parse(stdout);
         return { result, text: textOf(result) };
       }
-      const refused = refusalIn(stderr);
-      if (refused) return { refused };
+      const told = outcomeIn(stderr);
+      if (told) return told;
       throw new Error(`the Inspector ended with ${code}: ${stderr}${stdout}`);
     },
   };
 }
 
 // It prints one JSON object with a code of its own. There is no header to look at.
-function refusalIn(stderr) {
+function outcomeIn(stderr) {
   const line = stderr.split('\n').find((text) => text.startsWith('{"error"'));
   if (!line) return undefined;
   const { code, message } = JSON.parse(line).error;
-  if (code === 'auth_required') return { status: 401 };
-  if (/403|insufficient_scope|insufficient scope/i.test(`${code} ${message}`)) return { status: 403 };
+  if (code === 'auth_required') return { refused: { status: 401 } };
+  if (code === 'tool_not_found') return { hidden: message };
   return undefined;
 }
 
