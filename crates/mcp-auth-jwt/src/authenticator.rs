@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mcp_core::{
-    AuthError, Authenticator, Clock, ConfigError, Credential, Identity, Issuer, ProtectedResource, RequestHead,
-    ResourceMetadata, SiteContext,
+    AuthError, Authenticator, Clock, ConfigError, Credential, Identity, Issuer, ProtectedResource,
+    RequestHead, ResourceMetadata, SiteContext,
 };
 
 use crate::TrustedIssuer;
@@ -293,11 +293,8 @@ impl Running {
         }
         let jws = Jws::parse(token).ok_or_else(AuthError::not_mine)?;
         let named = jws.claims.get("iss").and_then(|name| name.as_str());
-        let Some((place, issuer)) = self
-            .issuers
-            .iter()
-            .enumerate()
-            .find(|(_, issuer)| named == Some(issuer.rules.issuer.as_str()))
+        let Some((place, issuer)) =
+            self.issuers.iter().enumerate().find(|(_, issuer)| named == Some(issuer.rules.issuer.as_str()))
         else {
             // Nothing of the token goes into the log: it is anybody's text.
             return Err(AuthError::not_mine().log("the token names no issuer of ours in iss"));
@@ -309,9 +306,7 @@ impl Running {
             return Err(AuthError::invalid_token("the token has expired"));
         }
         let verified = issuer.rules.accept(plausible, SignedBy { issuer: place, key })?;
-        Ok(self
-            .known
-            .remember(digest, resource.identifier(), now, (place, edition), verified))
+        Ok(self.known.remember(digest, resource.identifier(), now, (place, edition), verified))
     }
 
     /// RFC 9449 §7.2, spec EXT-DP-06: a bound token without its proof may be a stolen one.
@@ -329,6 +324,10 @@ impl Running {
     }
 }
 
+#[cfg_attr(
+    not(feature = "fetch"),
+    expect(unused_variables, reason = "keys that are not fetched have no age")
+)]
 impl KeySource {
     /// Which edition of the keys would verify a token now; none while there are no usable ones.
     fn edition(&self, now: mcp_core::Timestamp) -> Option<u64> {

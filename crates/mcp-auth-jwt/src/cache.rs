@@ -54,10 +54,7 @@ impl VerifiedTokens {
 
     /// The token, if it was verified for this resource and has not ended. The caller compares the edition of keys.
     pub(crate) fn get(&self, digest: &[u8; 32], resource: &str, now: Timestamp) -> Option<Known> {
-        self.tokens
-            .as_ref()?
-            .get(&Wanted { digest, resource })
-            .filter(|known| now < known.until)
+        self.tokens.as_ref()?.get(&Wanted { digest, resource }).filter(|known| now < known.until)
     }
 
     pub(crate) fn remember(
@@ -70,10 +67,7 @@ impl VerifiedTokens {
     ) -> std::sync::Arc<VerifiedToken> {
         let token = std::sync::Arc::new(token);
         if let Some(tokens) = &self.tokens {
-            let key = Key {
-                digest: *digest,
-                resource: resource.into(),
-            };
+            let key = Key { digest: *digest, resource: resource.into() };
             let known = Known {
                 issuer,
                 edition,

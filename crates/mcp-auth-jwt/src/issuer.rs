@@ -185,18 +185,20 @@ impl TrustedIssuer {
         let name = &self.name;
         let wrong = |what: &str| Err(ConfigError::new(format!("the issuer {:?} {what}", name.as_str())));
         if name.as_str().trim().is_empty() {
-            return Err(ConfigError::new(
-                "an issuer has no name: write the value its tokens have in iss",
-            ));
+            return Err(ConfigError::new("an issuer has no name: write the value its tokens have in iss"));
         }
         if self.audiences.iter().any(|one| one.as_str().trim().is_empty()) {
-            return wrong("has an empty audience: write the value its tokens have in aud, or leave audience() out");
+            return wrong(
+                "has an empty audience: write the value its tokens have in aud, or leave audience() out",
+            );
         }
         if self.leeway > MAX_LEEWAY {
             return wrong("has a leeway of more than 60 s: set the clocks, for example by NTP");
         }
         if self.max_lifetime.is_some_and(|longest| longest.is_zero()) {
-            return wrong("allows tokens no lifetime: write how long they may live, or leave max_lifetime() out");
+            return wrong(
+                "allows tokens no lifetime: write how long they may live, or leave max_lifetime() out",
+            );
         }
         let secret = match &self.source {
             Source::Fixed(keys) => match keys.are_secret() {
@@ -217,7 +219,9 @@ impl TrustedIssuer {
             (Some(list), _) => list.clone(),
         };
         if algorithms.is_empty() {
-            return wrong("allows no algorithm: name those its tokens are signed by, or leave algorithms() out");
+            return wrong(
+                "allows no algorithm: name those its tokens are signed by, or leave algorithms() out",
+            );
         }
         if algorithms.iter().any(|algorithm| algorithm.is_symmetric() != secret) {
             return wrong(if secret {

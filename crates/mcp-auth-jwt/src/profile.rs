@@ -77,18 +77,16 @@ impl TokenProfile {
         let has = |name: &str| claims.contains_key(name);
         let evident = match self {
             Self::Rfc9068 => false,
-            Self::EntraId => (has("azp") || has("appid")) && (has("scp") || has("roles") || says("idtyp", "app")),
+            Self::EntraId => {
+                (has("azp") || has("appid")) && (has("scp") || has("roles") || says("idtyp", "app"))
+            }
             Self::Auth0 => (has("azp") || has("client_id")) && !self.is_for_its_client(claims),
             Self::Okta => has("cid"),
             Self::Keycloak => has("typ"),
             Self::Cognito => says("token_use", "access"),
             Self::Untyped => !self.is_for_its_client(claims),
         };
-        if evident {
-            Ok(())
-        } else {
-            Err("the token does not show that it is an access token")
-        }
+        if evident { Ok(()) } else { Err("the token does not show that it is an access token") }
     }
 
     /// The application the token was given to.
@@ -98,10 +96,7 @@ impl TokenProfile {
             Self::Okta => &["client_id", "cid", "azp"],
             _ => &["client_id", "azp"],
         };
-        names
-            .iter()
-            .find_map(|name| claims.get(*name)?.as_str())
-            .filter(|client| !client.is_empty())
+        names.iter().find_map(|name| claims.get(*name)?.as_str()).filter(|client| !client.is_empty())
     }
 
     /// The audience of an ID token is the client itself (OpenID Connect Core §2).

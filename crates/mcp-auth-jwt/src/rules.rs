@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use mcp_core::{
-    Audience, AuthError, AuthMethod, Identity, IdentityBuilder, Issuer, ProtectedResource, Scope, Scopes, Timestamp,
+    Audience, AuthError, AuthMethod, Identity, IdentityBuilder, Issuer, ProtectedResource, Scope, Scopes,
+    Timestamp,
 };
 use serde_json::{Map, Value};
 
@@ -63,9 +64,7 @@ impl Rules {
     ) -> Result<Plausible<'a>, AuthError> {
         let (algorithm, key_id) = self.judge_header(&jws.header)?;
         let claims = &jws.claims;
-        self.profile
-            .admit(jws.header.kind(), claims)
-            .map_err(AuthError::invalid_token)?;
+        self.profile.admit(jws.header.kind(), claims).map_err(AuthError::invalid_token)?;
         let (expires, issued_at) = self.judge_times(claims, now)?;
         self.judge_audience(claims, resource)?;
         match claims.get("sub") {
@@ -75,7 +74,9 @@ impl Rules {
         let bound_to = match claims.get("cnf") {
             None => None,
             Some(binding) => Some(thumbprint(binding).ok_or_else(|| {
-                AuthError::invalid_token("the token is bound to its holder in a way that is not supported here")
+                AuthError::invalid_token(
+                    "the token is bound to its holder in a way that is not supported here",
+                )
             })?),
         };
         Ok(Plausible {
@@ -99,10 +100,11 @@ impl Rules {
             .algorithm()
             .and_then(Algorithm::from_name)
             .filter(|algorithm| self.algorithms.contains(algorithm))
-            .ok_or_else(|| AuthError::invalid_token("the token is signed by an algorithm that is not allowed"))?;
-        let key_id = header
-            .key_id()
-            .map_err(|()| AuthError::invalid_token("the token names its key unreadably"))?;
+            .ok_or_else(|| {
+                AuthError::invalid_token("the token is signed by an algorithm that is not allowed")
+            })?;
+        let key_id =
+            header.key_id().map_err(|()| AuthError::invalid_token("the token names its key unreadably"))?;
         Ok((algorithm, key_id.map(str::to_owned)))
     }
 
@@ -127,10 +129,7 @@ impl Rules {
         if issued_at.is_some_and(|at| at > now + self.leeway) {
             return Err(AuthError::invalid_token("the token was issued in the future"));
         }
-        if self
-            .max_lifetime
-            .is_some_and(|most| expires.since(issued_at.unwrap_or(now)) > most)
-        {
+        if self.max_lifetime.is_some_and(|most| expires.since(issued_at.unwrap_or(now)) > most) {
             return Err(AuthError::invalid_token("the token lives longer than is allowed here"));
         }
         Ok((expires, issued_at))
@@ -156,11 +155,7 @@ impl Rules {
             }
             _ => return Err(AuthError::invalid_token("the token has no audience, aud")),
         };
-        if ours {
-            Ok(())
-        } else {
-            Err(AuthError::invalid_token("the token was issued for another resource"))
-        }
+        if ours { Ok(()) } else { Err(AuthError::invalid_token("the token was issued for another resource")) }
     }
 
     /// Makes the identity of a token whose signature `signed_by` vouches for.
@@ -189,21 +184,16 @@ impl Rules {
         }
         builder = match claims.get("aud") {
             Some(Value::String(audience)) => builder.audience(audience.as_str()),
-            Some(Value::Array(all)) => all
-                .iter()
-                .filter_map(Value::as_str)
-                .fold(builder, IdentityBuilder::audience),
+            Some(Value::Array(all)) => {
+                all.iter().filter_map(Value::as_str).fold(builder, IdentityBuilder::audience)
+            }
             _ => builder,
         };
         let builder = match &self.map {
             Some(map) => map(&claims, builder.claims(claims.clone()))?,
             None => builder.claims(claims),
         };
-        Ok(VerifiedToken {
-            identity: builder.build(),
-            expires: token.expires,
-            bound_to: token.bound_to,
-        })
+        Ok(VerifiedToken { identity: builder.build(), expires: token.expires, bound_to: token.bound_to })
     }
 }
 

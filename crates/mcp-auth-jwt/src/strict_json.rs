@@ -109,10 +109,7 @@ mod tests {
     #[test]
     fn reads_what_serde_json_reads() {
         let text = br#"{"a":[1,-2,3.5,true,null,"x",{"b":"\u00e9"}],"c":{}}"#;
-        assert_eq!(
-            object(text).map(Value::Object),
-            serde_json::from_slice::<Value>(text).ok()
-        );
+        assert_eq!(object(text).map(Value::Object), serde_json::from_slice::<Value>(text).ok());
     }
 
     #[test]

@@ -101,10 +101,7 @@ impl Dpop {
     }
 
     pub(crate) fn algorithm_names(&self) -> Vec<String> {
-        self.algorithms
-            .iter()
-            .map(|algorithm| algorithm.name().to_owned())
-            .collect()
+        self.algorithms.iter().map(|algorithm| algorithm.name().to_owned()).collect()
     }
 }
 
@@ -186,7 +183,9 @@ impl ProofChecker {
             .check(request.method().as_str(), &request.public_url(), token)
             .map_err(AuthError::invalid_proof)?;
         if proof.thumbprint != thumbprint {
-            return Err(AuthError::invalid_proof("the proof is made with another key than the token is bound to"));
+            return Err(AuthError::invalid_proof(
+                "the proof is made with another key than the token is bound to",
+            ));
         }
         if now.since(proof.made_at) > self.max_age || proof.made_at.since(now) > self.max_age {
             return Err(AuthError::invalid_proof("the proof is too old or from the future"));

@@ -38,9 +38,9 @@ impl Proof {
             .filter(|algorithm| algorithms.contains(algorithm))
             .ok_or("the proof is signed by an algorithm that is not allowed")?;
         let jwk = header.get("jwk").ok_or("the proof carries no key")?;
-        let key = read_jwk(jwk, Jwk::FromElsewhere).map_err(|_| "the key of the proof is no public key for signatures")?;
-        let verdict =
-            KeySet::new([&key], &[algorithm]).verify(algorithm, None, jws.message, &jws.signature);
+        let key = read_jwk(jwk, Jwk::FromElsewhere)
+            .map_err(|_| "the key of the proof is no public key for signatures")?;
+        let verdict = KeySet::new([&key], &[algorithm]).verify(algorithm, None, jws.message, &jws.signature);
         if !matches!(verdict, Verdict::Good(_)) {
             return Err("the signature of the proof is wrong");
         }

@@ -30,12 +30,7 @@ pub(super) enum Seen {
 
 impl Replay {
     pub(super) fn new(capacity: usize) -> Self {
-        Self {
-            capacity,
-            seen: HashSet::new(),
-            per_key: HashMap::new(),
-            ends: BinaryHeap::new(),
-        }
+        Self { capacity, seen: HashSet::new(), per_key: HashMap::new(), ends: BinaryHeap::new() }
     }
 
     /// Notes a proof of a key, to be remembered until it is too old anyway.

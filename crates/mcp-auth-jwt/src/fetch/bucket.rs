@@ -16,12 +16,7 @@ pub(crate) struct Bucket {
 
 impl Bucket {
     pub(crate) fn new(most: u32, every: Duration) -> Self {
-        Self {
-            most,
-            every,
-            left: most,
-            counted_at: Timestamp::default(),
-        }
+        Self { most, every, left: most, counted_at: Timestamp::default() }
     }
 
     /// Takes one, or says how long until there is one.

@@ -14,10 +14,14 @@ pub(crate) fn locations(issuer: &Issuer) -> Result<Vec<String>, ConfigError> {
         return wrong("is no URL: write it like https://idp.example.com, as its tokens have it in iss");
     };
     let (Some(scheme), Some(authority)) = (url.scheme_str(), url.authority()) else {
-        return wrong("is no absolute URL: write it like https://idp.example.com, as its tokens have it in iss");
+        return wrong(
+            "is no absolute URL: write it like https://idp.example.com, as its tokens have it in iss",
+        );
     };
     if scheme != "https" && !(scheme == "http" && is_loopback(authority.host())) {
-        return wrong("is not https, and whoever is on the way could put keys of their own in: write its https URL");
+        return wrong(
+            "is not https, and whoever is on the way could put keys of their own in: write its https URL",
+        );
     }
     if url.query().is_some() || name.contains('#') || authority.as_str().contains('@') {
         return wrong("has a query, a fragment or a user, which no issuer may have (RFC 8414)");
@@ -89,7 +93,6 @@ mod tests {
         assert!(locations(&Issuer::new("http://127.0.0.1:9000")).is_ok());
     }
 
-    // covers: AUTH-55
     #[test]
     fn an_issuer_is_an_https_url_without_frills() {
         for name in [
@@ -119,7 +122,14 @@ mod tests {
         for other in ["https://a.example/", "https://A.example", "https://a.example:443", ""] {
             assert!(keys_url(document(other).as_bytes(), &issuer).is_err(), "{other}");
         }
-        for bad in ["", "[]", "<html>", "{}", r#"{"issuer":["https://a.example"]}"#, r#"{"issuer":"https://a.example"}"#] {
+        for bad in [
+            "",
+            "[]",
+            "<html>",
+            "{}",
+            r#"{"issuer":["https://a.example"]}"#,
+            r#"{"issuer":"https://a.example"}"#,
+        ] {
             assert!(keys_url(bad.as_bytes(), &issuer).is_err(), "{bad}");
         }
     }

@@ -31,7 +31,9 @@ pub(crate) fn keys(body: &[u8]) -> Result<Vec<RawKey>, String> {
         .take(MAX_KEYS)
         .filter_map(|key| {
             read_jwk(key, Jwk::FromElsewhere)
-                .inspect_err(|why| tracing::debug!(target: "mcp::keys", "a key of a JWK set is left out: it {why}"))
+                .inspect_err(
+                    |why| tracing::debug!(target: "mcp::keys", "a key of a JWK set is left out: it {why}"),
+                )
                 .ok()
         })
         .collect())
@@ -51,7 +53,9 @@ pub(crate) fn lifetime(headers: &HeaderMap) -> Duration {
                 // RFC 9111 §1.2.2: a number too large to hold is a very long time; nonsense is none.
                 let seconds = match digits.parse::<u64>() {
                     Ok(seconds) => seconds,
-                    Err(_) if !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()) => u64::MAX,
+                    Err(_) if !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()) => {
+                        u64::MAX
+                    }
                     Err(_) => 0,
                 };
                 said = Some(Duration::from_secs(seconds));

@@ -58,11 +58,7 @@ impl Origin {
             }
             Source::Discovery | Source::Fixed(_) => Place::Metadata(discovery::locations(issuer)?),
         };
-        Ok(Self {
-            issuer: issuer.clone(),
-            place,
-            client,
-        })
+        Ok(Self { issuer: issuer.clone(), place, client })
     }
 
     /// Fetches the keys. `known` is the URL that the metadata named the last time.
@@ -80,10 +76,7 @@ impl Origin {
         }
         let keys = document::keys(answer.body())
             .map_err(|what| self.error(true, format_args!("the keys at {url} {what}")))?;
-        Ok(Download {
-            keys,
-            lifetime: document::lifetime(answer.headers()),
-        })
+        Ok(Download { keys, lifetime: document::lifetime(answer.headers()) })
     }
 
     /// The first document that is the issuer's own. Others in its way (a web page for every path, a stale proxy) are
@@ -99,7 +92,9 @@ impl Origin {
                     }
                 }
                 Ok(answer) => self.bad_status(url, answer.status()),
-                Err(error) => error,
+                Err(error) if error.wrong => error,
+                // All locations are on one host: when it does not answer, waiting for it once is enough.
+                Err(error) => return Err(error),
             };
             // One that may answer later outweighs those that answered wrongly; a document outweighs a 404.
             let weight = |error: &DownloadError| (!error.wrong, !error.sentence.contains(" answers 404"));

@@ -108,10 +108,7 @@ impl RemoteKeys {
             next_at: AtomicU64::new(0),
             missing: Cache::new(MISSING_KEYS),
         };
-        Ok(Self {
-            shared: Arc::new(shared),
-            task: OnceLock::new(),
-        })
+        Ok(Self { shared: Arc::new(shared), task: OnceLock::new() })
     }
 
     /// Fetches for the first time and keeps refreshing. An issuer that cannot be reached is waited for; one that answers
@@ -140,10 +137,7 @@ impl RemoteKeys {
     /// Which edition of the keys is in use; none if there are none, or only too old ones.
     pub(crate) fn edition(&self, now: Timestamp) -> Option<u64> {
         let snapshot = self.shared.snapshot.load();
-        snapshot
-            .as_ref()
-            .filter(|snapshot| now < snapshot.until)
-            .map(|snapshot| snapshot.edition)
+        snapshot.as_ref().filter(|snapshot| now < snapshot.until).map(|snapshot| snapshot.edition)
     }
 
     /// Whether a key is still among the issuer's.
@@ -193,21 +187,15 @@ impl Shared {
     fn look(&self, token: &Plausible<'_>, now: Timestamp) -> Option<(Verdict, u64)> {
         let snapshot = self.snapshot.load();
         let snapshot = snapshot.as_ref().filter(|snapshot| now < snapshot.until)?;
-        let verdict = snapshot.keys.verify(
-            token.algorithm,
-            token.key_id.as_deref(),
-            token.message,
-            &token.signature,
-        );
+        let verdict =
+            snapshot.keys.verify(token.algorithm, token.key_id.as_deref(), token.message, &token.signature);
         Some((verdict, snapshot.edition))
     }
 
     /// Whether the key was fetched for a moment ago and was not there. Asked only of keys that are not among those we
     /// have, so a key that any other fetch brings in the meantime is used at once.
     fn is_missing(&self, token: &Plausible<'_>, now: Timestamp) -> bool {
-        self.missing
-            .get(name(token))
-            .is_some_and(|at| now.since(at) < MISSING_FOR)
+        self.missing.get(name(token)).is_some_and(|at| now.since(at) < MISSING_FOR)
     }
 
     /// Fetches unless somebody did since `seen`, and within what strangers may cause.

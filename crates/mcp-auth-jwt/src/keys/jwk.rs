@@ -57,11 +57,7 @@ pub(crate) fn read(key: &Value, whose: Jwk) -> Result<RawKey, &'static str> {
         Some(id) if id.len() > MAX_KEY_ID => return Err("has a kid that is too long"),
         id => id.map(Box::from),
     };
-    Ok(RawKey {
-        id,
-        declared,
-        material,
-    })
+    Ok(RawKey { id, declared, material })
 }
 
 fn rsa(key: &Map<String, Value>) -> Result<Material, &'static str> {
@@ -125,9 +121,7 @@ fn bytes(key: &Map<String, Value>, name: &str) -> Result<Vec<u8>, &'static str> 
         return Err("lacks a member of its type");
     };
     // Some issuers pad, which RFC 7515 §2 forbids and nobody is harmed by.
-    URL_SAFE_NO_PAD
-        .decode(text.trim_end_matches('='))
-        .map_err(|_| "has a member that is no base64url")
+    URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|_| "has a member that is no base64url")
 }
 
 fn without_zeros(mut number: Vec<u8>) -> Vec<u8> {

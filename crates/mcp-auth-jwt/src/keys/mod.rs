@@ -51,8 +51,9 @@ impl Keys {
     /// # Errors
     /// When it is no JWK that can verify signatures, or has private members.
     pub fn jwk(json: impl AsRef<str>) -> Result<Self, ConfigError> {
-        let members = strict_json::object(json.as_ref().as_bytes())
-            .ok_or_else(|| ConfigError::new("the JWK is no JSON object: write it like {\"kty\":\"OKP\",…}"))?;
+        let members = strict_json::object(json.as_ref().as_bytes()).ok_or_else(|| {
+            ConfigError::new("the JWK is no JSON object: write it like {\"kty\":\"OKP\",…}")
+        })?;
         Self::from_jwks(&[Value::Object(members)])
     }
 
@@ -74,11 +75,7 @@ impl Keys {
     /// A secret shared with the issuer (HS256, HS384, HS512). Whoever can check such a token can also make one.
     #[must_use]
     pub fn shared_secret(secret: SecretKey) -> Self {
-        Self(vec![RawKey {
-            id: None,
-            declared: None,
-            material: Material::Secret(secret),
-        }])
+        Self(vec![RawKey { id: None, declared: None, material: Material::Secret(secret) }])
     }
 
     /// These keys and others: the old and the new one while keys are rotated.
@@ -177,10 +174,9 @@ impl Material {
         use Algorithm as A;
         match self {
             Self::Secret(_) => algorithm.is_symmetric(),
-            Self::RsaDer(_) | Self::Rsa { .. } => matches!(
-                algorithm,
-                A::RS256 | A::RS384 | A::RS512 | A::PS256 | A::PS384 | A::PS512
-            ),
+            Self::RsaDer(_) | Self::Rsa { .. } => {
+                matches!(algorithm, A::RS256 | A::RS384 | A::RS512 | A::PS256 | A::PS384 | A::PS512)
+            }
             Self::Ec { curve, .. } => matches!(
                 (curve, algorithm),
                 (Curve::P256, A::ES256) | (Curve::P384, A::ES384) | (Curve::P521, A::ES512)

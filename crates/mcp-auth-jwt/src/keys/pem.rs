@@ -62,11 +62,7 @@ fn key(label: &str, block: &str) -> Result<RawKey, ConfigError> {
         bytes(DecodingKey::from_ed_pem(block)).map(Material::Ed25519)
     };
     match material {
-        Some(material) => Ok(RawKey {
-            id: None,
-            declared: None,
-            material,
-        }),
+        Some(material) => Ok(RawKey { id: None, declared: None, material }),
         None => Err(ConfigError::new(format!(
             "the PEM block {label:?} is no public key of RSA, P-256, P-384, P-521 or Ed25519"
         ))),

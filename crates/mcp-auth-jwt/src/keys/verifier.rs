@@ -25,8 +25,8 @@ struct VerifyingKey {
 }
 
 enum Verifier {
-    Public(Box<ParsedPublicKey>),
-    Shared(hmac::Key),
+    Public(ParsedPublicKey),
+    Shared(Box<hmac::Key>),
 }
 
 /// What a set of keys says of a signature.
@@ -43,10 +43,7 @@ pub(crate) enum Verdict {
 impl KeySet {
     /// Makes the keys ready; those that fit none of the algorithms are left out.
     pub(crate) fn new<'a>(keys: impl IntoIterator<Item = &'a RawKey>, allowed: &[Algorithm]) -> Self {
-        let keys = keys
-            .into_iter()
-            .filter_map(|key| VerifyingKey::new(key, allowed))
-            .collect();
+        let keys = keys.into_iter().filter_map(|key| VerifyingKey::new(key, allowed)).collect();
         Self { keys }
     }
 
@@ -81,11 +78,7 @@ impl KeySet {
                 return Verdict::Bad;
             }
         }
-        for key in self
-            .keys
-            .iter()
-            .filter(|key| id.is_none() || key.id.is_none())
-        {
+        for key in self.keys.iter().filter(|key| id.is_none() || key.id.is_none()) {
             if let Some(fingerprint) = check(key) {
                 return Verdict::Good(fingerprint);
             }
@@ -119,17 +112,11 @@ impl VerifyingKey {
             .filter(|algorithm| key.declared.is_none_or(|declared| declared == **algorithm))
             .filter_map(|algorithm| Some((*algorithm, Verifier::new(&key.material, *algorithm)?)))
             .collect();
-        (!verifiers.is_empty()).then(|| Self {
-            id: key.id.clone(),
-            fingerprint: fingerprint(key),
-            verifiers,
-        })
+        (!verifiers.is_empty()).then(|| Self { id: key.id.clone(), fingerprint: fingerprint(key), verifiers })
     }
 
     fn verifier(&self, algorithm: Algorithm) -> Option<&Verifier> {
-        self.verifiers
-            .iter()
-            .find_map(|(own, verifier)| (*own == algorithm).then_some(verifier))
+        self.verifiers.iter().find_map(|(own, verifier)| (*own == algorithm).then_some(verifier))
     }
 }
 
@@ -148,7 +135,7 @@ impl Verifier {
                 };
                 // RFC 7518 §3.2: a key as long as the hash, at least.
                 let secret = secret.expose();
-                return (secret.len() >= least).then(|| Self::Shared(hmac::Key::new(hash, secret)));
+                return (secret.len() >= least).then(|| Self::Shared(Box::new(hmac::Key::new(hash, secret))));
             }
             Material::RsaDer(der) => ParsedPublicKey::new(rsa(algorithm)?, der),
             Material::Rsa { n, e } => RsaPublicKeyComponents { n, e }.to_parsed_public_key(rsa(algorithm)?),
@@ -159,7 +146,7 @@ impl Verifier {
             },
             Material::Ed25519(x) => ParsedPublicKey::new(&sig::ED25519, x),
         };
-        parsed.ok().map(|key| Self::Public(Box::new(key)))
+        parsed.ok().map(Self::Public)
     }
 
     fn verify(&self, message: &[u8], signature: &[u8]) -> bool {

@@ -2,7 +2,10 @@
 
 use mcp_auth_jwt::{Algorithm, JwtAuthenticator, Keys, TokenProfile, TrustedIssuer};
 use mcp_auth_testkit::{Algorithm as Signed, TokenAuthority};
-use mcp_core::{AuthErrorKind, AuthMethod, Authenticator, ProtectedResource, PublicUrl, RequestHead, SecretKey, SiteContext};
+use mcp_core::{
+    AuthErrorKind, AuthMethod, Authenticator, ProtectedResource, PublicUrl, RequestHead, SecretKey,
+    SiteContext,
+};
 use serde_json::json;
 
 use crate::support::{ALGORITHMS, Guarded, MCP, authority, good, guarded, secs, with_keys};
@@ -112,7 +115,8 @@ async fn one_alg_confusion_per_key_type() {
             }
             let token = good(&authority).algorithm(signed).header("alg", named).mint();
             guarded.refuses(&format!("{signed:?} called {named}"), &token).await;
-            let token = good(&authority).algorithm(signed).header("alg", named).header("kid", json!(null)).mint();
+            let token =
+                good(&authority).algorithm(signed).header("alg", named).header("kid", json!(null)).mint();
             guarded.refuses(&format!("{signed:?} called {named}, no kid"), &token).await;
         }
     }
@@ -153,7 +157,6 @@ async fn a_token_is_good_at_the_resource_it_names_and_nowhere_else() {
     }
 }
 
-// covers: RS10
 #[tokio::test]
 async fn the_root_resource_takes_the_slash_that_url_parsers_add() {
     let (authority, clock) = authority().await;
@@ -227,7 +230,8 @@ async fn shared_secrets_work_and_their_tokens_live_an_hour_at_most() {
     guarded.refuses("another secret", &token().by_stranger().mint()).await;
     guarded.refuses("public key", &good(&authority).mint()).await;
 
-    let auth = JwtAuthenticator::keys(authority.issuer(), Keys::shared_secret(secret)).max_lifetime(secs(7200));
+    let auth =
+        JwtAuthenticator::keys(authority.issuer(), Keys::shared_secret(secret)).max_lifetime(secs(7200));
     let guarded = Guarded::start(auth, &clock).await.unwrap();
     assert_eq!(guarded.status(&token().expires_in(secs(7200)).mint()).await, 200);
     guarded.refuses("over two hours", &token().expires_in(secs(7201)).mint()).await;
@@ -238,7 +242,8 @@ async fn a_relaxed_profile_is_named_and_still_refuses_id_tokens() {
     let (authority, clock) = authority().await;
     let auth = with_keys(&authority).profile(TokenProfile::EntraId);
     let guarded = Guarded::start(auth, &clock).await.unwrap();
-    let entra = || good(&authority).typ("JWT").without("client_id").claim("appid", "app-1").claim("scp", "a b");
+    let entra =
+        || good(&authority).typ("JWT").without("client_id").claim("appid", "app-1").claim("scp", "a b");
     let identity = guarded.bearer(&entra().mint()).await.unwrap();
     assert_eq!(identity.client().unwrap().as_str(), "app-1");
     assert_eq!(identity.scopes().to_string(), "a b files:read");
@@ -246,7 +251,7 @@ async fn a_relaxed_profile_is_named_and_still_refuses_id_tokens() {
     guarded.refuses("ID token for us", &entra().id_token().claim("aud", MCP).mint()).await;
 }
 
-// covers: EXT-DP-06, DP02, DP18
+// covers: EXT-DP-06, DP02
 #[tokio::test]
 async fn bound_tokens_are_refused_as_plain_bearer() {
     let (authority, guarded) = guarded().await;
@@ -264,11 +269,13 @@ async fn bound_tokens_are_refused_as_plain_bearer() {
     }
 }
 
-// covers: AUTH-06, RS11, RS12
+// covers: RS12
 #[tokio::test]
 async fn credentials_of_other_kinds_are_left_to_others() {
     let (_, guarded) = guarded().await;
-    let kind = async |headers: &[(&str, &str)]| guarded.request(&guarded.mcp, headers).await.unwrap_err().kind().clone();
+    let kind = async |headers: &[(&str, &str)]| {
+        guarded.request(&guarded.mcp, headers).await.unwrap_err().kind().clone()
+    };
     assert_eq!(kind(&[]).await, AuthErrorKind::Missing);
     assert_eq!(kind(&[("authorization", "Basic YTpi")]).await, AuthErrorKind::NotMine);
     assert_eq!(kind(&[("authorization", "Bearer opaque")]).await, AuthErrorKind::NotMine);
@@ -297,9 +304,6 @@ async fn neither_errors_nor_debug_show_tokens_or_secrets() {
 async fn before_start_nobody_can_tell() {
     let (authority, clock) = authority().await;
     let guarded = Guarded::start(with_keys(&authority), &clock).await.unwrap();
-    let unstarted = Guarded {
-        auth: with_keys(&authority),
-        ..guarded
-    };
+    let unstarted = Guarded { auth: with_keys(&authority), ..guarded };
     assert_eq!(unstarted.status(&good(&authority).mint()).await, 503);
 }

@@ -91,7 +91,8 @@ async fn scopes_come_from_scope_and_scp_as_text_or_list() {
 #[tokio::test]
 async fn the_client_is_client_id_or_azp() {
     let (authority, guarded) = guarded().await;
-    let client = async |token: String| guarded.bearer(&token).await.unwrap().client().map(ToString::to_string);
+    let client =
+        async |token: String| guarded.bearer(&token).await.unwrap().client().map(ToString::to_string);
     assert_eq!(client(good(&authority).claim("azp", "b").mint()).await.as_deref(), Some("test-client"));
     let token = good(&authority).without("client_id").claim("azp", "b").mint();
     assert_eq!(client(token).await.as_deref(), Some("b"));

@@ -31,9 +31,11 @@ async fn secrets_and_public_keys_are_never_mixed() {
     assert!(error(auth).await.contains("name only HS256"));
     #[cfg(feature = "fetch")]
     {
-        let auth = JwtAuthenticator::jwks_url("urn:x", "https://idp.test/jwks").algorithms([Algorithm::HS256]);
+        let auth =
+            JwtAuthenticator::jwks_url("urn:x", "https://idp.test/jwks").algorithms([Algorithm::HS256]);
         assert!(error(auth).await.contains("leave these out"));
-        let auth = JwtAuthenticator::issuer("https://idp.test").algorithms([Algorithm::RS256, Algorithm::HS512]);
+        let auth =
+            JwtAuthenticator::issuer("https://idp.test").algorithms([Algorithm::RS256, Algorithm::HS512]);
         assert!(error(auth).await.contains("leave these out"));
     }
 }

@@ -17,7 +17,7 @@ async fn error(authority: &TokenAuthority, clock: &FakeClock) -> String {
     }
 }
 
-// covers: AUTH-46, AUTH-47
+// covers: AUTH-47
 #[tokio::test]
 async fn an_issuer_is_found_by_either_kind_of_metadata() {
     for (gone, path) in [
@@ -42,14 +42,16 @@ async fn an_issuer_is_found_by_either_kind_of_metadata() {
 #[tokio::test]
 async fn a_page_in_the_way_of_the_metadata_is_passed_over() {
     let (authority, clock) = authority().await;
-    for answer in [Behaviour::garbage(), Behaviour::Redirect("https://evil.test/".into()), Behaviour::Status(403)] {
+    for answer in
+        [Behaviour::garbage(), Behaviour::Redirect("https://evil.test/".into()), Behaviour::Status(403)]
+    {
         authority.behave(Endpoint::AuthorizationServer, answer.clone());
         let guarded = Guarded::start(discovering(&authority), &clock).await.unwrap();
         assert_eq!(guarded.status(&good(&authority).mint()).await, 200, "{answer:?}");
     }
 }
 
-// covers: AUTH-49, PX25
+// covers: AUTH-49
 #[tokio::test]
 async fn a_wrong_answer_is_a_start_error_that_names_it() {
     let (authority, clock) = authority().await;

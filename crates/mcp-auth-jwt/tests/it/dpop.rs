@@ -25,9 +25,7 @@ struct Holder {
 
 impl Holder {
     fn new() -> Self {
-        Self {
-            pair: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap(),
-        }
+        Self { pair: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap() }
     }
 
     fn jwk(&self) -> Value {
@@ -86,7 +84,7 @@ async fn bound(dpop: Dpop) -> (TokenAuthority, Guarded, Holder, String) {
     (authority, guarded, holder, token)
 }
 
-// covers: EXT-DP-02, EXT-DP-03, DP11
+// covers: EXT-DP-01, EXT-DP-02, DP11
 #[tokio::test]
 async fn a_bound_token_with_its_proof_is_let_in() {
     let (_, guarded, holder, token) = bound(Dpop::new()).await;
@@ -112,7 +110,7 @@ async fn one_proof_and_no_more() {
     assert_eq!(present(&guarded, &token, &[&long]).await.unwrap_err().kind(), &AuthErrorKind::InvalidProof);
 }
 
-// covers: DP04, DP05, DP06, EXT-DP-05, TK23
+// covers: DP04, DP05, DP06, EXT-DP-03
 #[tokio::test]
 async fn proofs_with_anything_wrong_are_refused() {
     let (_, guarded, holder, token) = bound(Dpop::new()).await;
@@ -165,7 +163,11 @@ async fn proofs_with_anything_wrong_are_refused() {
         assert_eq!(present(&guarded, &token, &[proof]).await.unwrap_err().status(), 401, "{proof}");
     }
     // The proof repeats none of its members.
-    let (head, rest) = holder.proof(&token, json!({}), json!({})).split_once('.').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let (head, rest) = holder
+        .proof(&token, json!({}), json!({}))
+        .split_once('.')
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
     let mut bytes = URL_SAFE_NO_PAD.decode(&head).unwrap();
     bytes.splice(1..1, br#""typ":"dpop+jwt","#.iter().copied());
     let twice = format!("{}.{rest}", text(&bytes));
@@ -192,14 +194,27 @@ async fn the_proof_is_made_by_the_key_of_the_token() {
     let last = tampered.len() - 10;
     tampered[last] = if tampered[last] == b'A' { b'B' } else { b'A' };
     let tampered = String::from_utf8(tampered).unwrap();
-    assert_eq!(present(&guarded, &token, &[&tampered]).await.unwrap_err().kind(), &AuthErrorKind::InvalidProof);
+    assert_eq!(
+        present(&guarded, &token, &[&tampered]).await.unwrap_err().kind(),
+        &AuthErrorKind::InvalidProof
+    );
 }
 
 // covers: DP09, EXT-DP-04
 #[tokio::test]
 async fn proofs_are_of_this_moment() {
     let (_, guarded, holder, token) = bound(Dpop::new()).await;
-    for (iat, expected) in [(0, true), (-10, true), (10, true), (-300, true), (300, true), (-301, false), (301, false), (-3600, false), (3600, false)] {
+    for (iat, expected) in [
+        (0, true),
+        (-10, true),
+        (10, true),
+        (-300, true),
+        (300, true),
+        (-301, false),
+        (301, false),
+        (-3600, false),
+        (3600, false),
+    ] {
         let proof = holder.proof(&token, json!({}), json!({"iat": 1_800_000_000_i64 + iat}));
         assert_eq!(present(&guarded, &token, &[&proof]).await.is_ok(), expected, "{iat}");
     }
@@ -262,9 +277,16 @@ async fn bound_and_unbound_tokens_are_not_exchanged() {
     let proof = holder.proof(&unbound, json!({}), json!({}));
     let error = present(&guarded, &unbound, &[&proof]).await.unwrap_err();
     assert_eq!(error.kind(), &AuthErrorKind::InvalidToken);
-    let elsewhere = authority.token().audience("https://mcp.test/sse").claim("cnf", json!({"jkt": holder.thumbprint()})).mint();
+    let elsewhere = authority
+        .token()
+        .audience("https://mcp.test/sse")
+        .claim("cnf", json!({"jkt": holder.thumbprint()}))
+        .mint();
     let proof = holder.proof(&elsewhere, json!({}), json!({}));
-    assert_eq!(present(&guarded, &elsewhere, &[&proof]).await.unwrap_err().kind(), &AuthErrorKind::InvalidToken);
+    assert_eq!(
+        present(&guarded, &elsewhere, &[&proof]).await.unwrap_err().kind(),
+        &AuthErrorKind::InvalidToken
+    );
     // Also after the token was let in with its proof, and so is remembered.
     assert!(present(&guarded, &token, &[&holder.proof(&token, json!({}), json!({}))]).await.is_ok());
     guarded.refuses("bound, remembered, as Bearer", &token).await;

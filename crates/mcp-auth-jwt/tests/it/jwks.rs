@@ -356,7 +356,8 @@ async fn the_task_ends_with_the_authenticator() {
 #[tokio::test]
 async fn too_long_a_grace_is_a_start_error() {
     let (authority, clock) = authority().await;
-    let auth = JwtAuthenticator::jwks_url(authority.issuer(), authority.jwks_url()).stale_keys_for(secs(8 * 86_400));
+    let auth =
+        JwtAuthenticator::jwks_url(authority.issuer(), authority.jwks_url()).stale_keys_for(secs(8 * 86_400));
     let said = Guarded::start(auth, &clock).await.err().unwrap().to_string();
     assert!(said.contains("7 days"), "{said}");
 }

@@ -86,16 +86,18 @@ proptest! {
 /// Objects with the names that matter and values of every type.
 fn any_json() -> impl Strategy<Value = String> {
     let name = prop::sample::select(vec![
-        "alg", "typ", "kid", "crit", "b64", "jwk", "iss", "sub", "aud", "exp", "nbf", "iat", "scope", "scp", "cnf", "azp",
-        "kty", "crv", "x", "y", "n", "e", "use", "key_ops", "k", "zzz",
+        "alg", "typ", "kid", "crit", "b64", "jwk", "iss", "sub", "aud", "exp", "nbf", "iat", "scope", "scp",
+        "cnf", "azp", "kty", "crv", "x", "y", "n", "e", "use", "key_ops", "k", "zzz",
     ]);
     let leaf = prop_oneof![
         Just("null".to_owned()),
         any::<bool>().prop_map(|b| b.to_string()),
         any::<i64>().prop_map(|n| n.to_string()),
         any::<f64>().prop_map(|n| serde_json::to_string(&n).unwrap_or_default()),
-        prop::sample::select(vec!["ES256", "at+jwt", "RSA", "EC", "OKP", "oct", "P-256", "Ed25519", "AQAB", "sig"])
-            .prop_map(|text| format!("\"{text}\"")),
+        prop::sample::select(vec![
+            "ES256", "at+jwt", "RSA", "EC", "OKP", "oct", "P-256", "Ed25519", "AQAB", "sig"
+        ])
+        .prop_map(|text| format!("\"{text}\"")),
         "[A-Za-z0-9_-]{0,60}".prop_map(|text| format!("\"{text}\"")),
     ];
     let value = leaf.prop_recursive(3, 16, 4, |inner| {

@@ -7,7 +7,8 @@ use mcp_auth_jwt::{JwtAuthenticator, Keys};
 use mcp_auth_testkit::{Algorithm, FakeClock, TokenAuthority, TokenBuilder};
 use mcp_core::audit::{Audit, AuditEvent, AuditSink};
 use mcp_core::{
-    AuthError, Authenticator, ConfigError, Identity, ProtectedResource, PublicUrl, RequestHead, SiteContext, Timestamp,
+    AuthError, Authenticator, ConfigError, Identity, ProtectedResource, PublicUrl, RequestHead, SiteContext,
+    Timestamp,
 };
 
 pub(crate) const MCP: &str = "https://mcp.test/mcp";
@@ -33,6 +34,7 @@ impl AuditSink for Events {
 }
 
 impl Events {
+    #[cfg(feature = "fetch")]
     pub(crate) fn all(&self) -> Vec<AuditEvent> {
         self.0.lock().unwrap().clone()
     }
@@ -126,13 +128,8 @@ pub(crate) async fn guarded() -> (TokenAuthority, Guarded) {
     (authority, guarded)
 }
 
-pub(crate) const ALGORITHMS: [Algorithm; 5] = [
-    Algorithm::Rs256,
-    Algorithm::Ps256,
-    Algorithm::Es256,
-    Algorithm::Es384,
-    Algorithm::EdDsa,
-];
+pub(crate) const ALGORITHMS: [Algorithm; 5] =
+    [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa];
 
 pub(crate) fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -140,9 +137,5 @@ pub(crate) fn secs(seconds: u64) -> Duration {
 
 #[cfg(feature = "fetch")]
 pub(crate) fn loopback() -> mcp_outbound::OutboundClient {
-    mcp_outbound::OutboundClient::builder()
-        .dangerous()
-        .allow_loopback()
-        .build()
-        .unwrap()
+    mcp_outbound::OutboundClient::builder().dangerous().allow_loopback().build().unwrap()
 }
