@@ -1,13 +1,34 @@
 //! Tokens whose issuer is asked about each of them (RFC 7662): opaque tokens, and those that must be revocable.
 //!
-//! ```no_run
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use bytes::Bytes;
 //! use mcp_auth_jwt::Introspection;
+//! use mcp_core::{Authenticator, ProtectedResource, RequestHead, SiteContext};
+//! use mcp_outbound::OutboundError;
 //!
-//! # fn example(secret: &str) {
+//! // Stands for the issuer, which knows one token. Without http_client() a real one is asked.
+//! let issuer = |request: http::Request<Bytes>| async move {
+//!     let answer = if request.body().starts_with(b"token=2YotnFZFEjr1zCsicMWpAA&") {
+//!         r#"{"active":true,"sub":"ada","scope":"files:read","aud":"https://mcp.example.com/mcp"}"#
+//!     } else {
+//!         r#"{"active":false}"#
+//!     };
+//!     Ok::<_, OutboundError>(http::Response::new(Bytes::from_static(answer.as_bytes())))
+//! };
 //! let tokens = Introspection::new("https://idp.example.com/introspect")
 //!     .issuer("https://idp.example.com")
-//!     .client_secret_basic("mcp-server", secret);
-//! # drop(tokens);
+//!     .client_secret_basic("mcp-server", "the secret the issuer gave")
+//!     .http_client(issuer);
+//!
+//! let site = "https://mcp.example.com".parse()?;
+//! let resource = ProtectedResource::new(&site, "/mcp");
+//! tokens.start(&SiteContext::new(site.clone(), vec![resource.clone()])).await?;
+//! let request = http::Request::post("/mcp").header("authorization", "Bearer 2YotnFZFEjr1zCsicMWpAA").body(())?;
+//! let (parts, ()) = request.into_parts();
+//! let caller = tokens.authenticate(&RequestHead::new(&parts, &site, "/mcp"), &resource).await.unwrap();
+//! assert_eq!(caller.subject().as_str(), "ada");
+//! # Ok(())
 //! # }
 //! ```
 //!

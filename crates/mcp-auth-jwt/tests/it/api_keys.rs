@@ -334,6 +334,9 @@ mod file {
         clock.advance(Duration::from_secs(1));
         assert_eq!(stand.status(second.key().expose()).await, 200);
         assert_eq!(stand.status(first.key().expose()).await, 200);
+        let third = ApiKeys::generate("cyd");
+        KeyFile::append(&path, third.entry()).unwrap();
+        assert_eq!(stand.status(third.key().expose()).await, 401, "looked at twice within a second");
 
         let identity = stand.bearer(first.key().expose()).await.unwrap();
         // The same size and, for all a coarse file system knows, the same time.
@@ -346,6 +349,21 @@ mod file {
         fs::write(&path, second.entry().to_toml()).unwrap();
         clock.advance(Duration::from_secs(1));
         assert_eq!(stand.status(first.key().expose()).await, 401);
+    }
+
+    #[tokio::test]
+    async fn the_secret_counts_and_not_the_id() {
+        let (_folder, path) = folder();
+        let (one, other) = (ApiKeys::generate("ada"), ApiKeys::generate("ada"));
+        KeyFile::append(&path, one.entry()).unwrap();
+        let clock = FakeClock::new();
+        let stand = start(&path, &clock).await.unwrap();
+        let identity = stand.bearer(one.key().expose()).await.unwrap();
+        // The same id and owner, and the hash of another key.
+        fs::write(&path, other.entry().to_toml().replace(other.key().id(), one.key().id())).unwrap();
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(stand.bearer(one.key().expose()).await.unwrap_err().kind(), &AuthErrorKind::InvalidToken);
+        assert_eq!(stand.auth.still_valid(&identity).await.unwrap_err().kind(), &AuthErrorKind::InvalidToken);
     }
 
     #[tokio::test]

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use mcp_auth_jwt::{
     IssuedTokens, JwtAuthenticator, Keys, SigningAlgorithm, SigningKey, TokenIssuer, TokenProfile,
     TokenRequest,
@@ -213,6 +215,25 @@ async fn private_keys_are_read_from_every_usual_file_and_nothing_else() {
         let key = SigningKey::generate(algorithm);
         let again = SigningKey::from_pem(&key.expose_pem().unwrap()).unwrap();
         assert_eq!((again.id(), again.algorithm()), (key.id(), algorithm));
+    }
+    // What `openssl ecparam -genkey` and `openssl genrsa -traditional` write: the key inside of PKCS#8, bare.
+    for (algorithm, label, before) in [
+        (
+            SigningAlgorithm::Es256,
+            "EC PRIVATE KEY",
+            "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n",
+        ),
+        (SigningAlgorithm::Rs256, "RSA PRIVATE KEY", ""),
+    ] {
+        let key = SigningKey::generate(algorithm);
+        let pem = key.expose_pem().unwrap();
+        let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+        let der = STANDARD.decode(body).unwrap();
+        // Where the inner SEQUENCE begins: in front of its version, 1 and the private number for EC, 0 for RSA.
+        let ec = der.windows(5).position(|bytes| bytes == [2, 1, 1, 4, 32]);
+        let bare = STANDARD.encode(&der[ec.map_or(26, |at| at - 2)..]);
+        let pem = format!("{before}-----BEGIN {label}-----\n{bare}\n-----END {label}-----\n");
+        assert_eq!(SigningKey::from_pem(&pem).unwrap().id(), key.id(), "{label}");
     }
     let authority = TokenAuthority::start().await.unwrap();
     let good = SigningKey::generate(SigningAlgorithm::Es256).expose_pem().unwrap();
