@@ -40,10 +40,7 @@ impl Challenge {
                 };
                 challenge.add(token, value)?;
             } else {
-                list.push(Self {
-                    scheme: token.to_owned(),
-                    params: Vec::new(),
-                });
+                list.push(Self { scheme: token.to_owned(), params: Vec::new() });
                 if reader.rest.is_empty() {
                     break;
                 }
@@ -71,23 +68,16 @@ impl Challenge {
         }
         let allowed = match name.to_ascii_lowercase().as_str() {
             "scope" => value.split(' ').all(|scope| {
-                !scope.is_empty()
-                    && scope
-                        .bytes()
-                        .all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+                !scope.is_empty() && scope.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
             }),
-            "error" | "error_description" => value
-                .bytes()
-                .all(|b| matches!(b, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e)),
-            "error_uri" => value
-                .bytes()
-                .all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)),
+            "error" | "error_description" => {
+                value.bytes().all(|b| matches!(b, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+            }
+            "error_uri" => value.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)),
             _ => true,
         };
         if !allowed {
-            return Err(ChallengeError(
-                "a parameter has characters that RFC 6750 section 3 forbids",
-            ));
+            return Err(ChallengeError("a parameter has characters that RFC 6750 section 3 forbids"));
         }
         self.params.push((name.to_owned(), value));
         Ok(())
@@ -96,10 +86,7 @@ impl Challenge {
     /// A parameter's value; names are compared without regard to case.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&str> {
-        self.params
-            .iter()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.params.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// All parameters, in the order of the header.
@@ -149,11 +136,7 @@ impl Challenge {
             list.sort();
             list
         };
-        assert_eq!(
-            sorted(self.param("scope").unwrap_or("")),
-            sorted(expected),
-            "the scopes of {self}"
-        );
+        assert_eq!(sorted(self.param("scope").unwrap_or("")), sorted(expected), "the scopes of {self}");
         self
     }
 }

@@ -61,11 +61,7 @@ impl FakeClock {
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
         Self(Arc::new(Shared {
-            state: Mutex::new(State {
-                now,
-                next_sleeper: 0,
-                sleepers: BTreeMap::new(),
-            }),
+            state: Mutex::new(State { now, next_sleeper: 0, sleepers: BTreeMap::new() }),
             asleep: Notify::new(),
         }))
     }
@@ -134,11 +130,7 @@ impl Clock for FakeClock {
         state.sleepers.insert(id, Sleeper { until, waker: None });
         drop(state);
         self.0.asleep.notify_waiters();
-        Box::pin(Nap {
-            clock: self.clone(),
-            id,
-            until,
-        })
+        Box::pin(Nap { clock: self.clone(), id, until })
     }
 }
 

@@ -137,7 +137,5 @@ where
         async move { answer(request).await.ok_or_else(|| io::Error::other("no answer")) }
     });
     // A client that goes away in the middle is no concern of the server.
-    let _ = hyper::server::conn::http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }

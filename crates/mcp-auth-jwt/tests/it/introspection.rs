@@ -171,6 +171,24 @@ async fn nothing_is_remembered_when_that_was_said() {
     }
     authority.revoke(&token);
     assert_eq!(stand.status(&token).await, 401);
+    let asked = authority.requests(ASKED);
+    assert_eq!(stand.status(&token).await, 401);
+    assert_eq!(authority.requests(ASKED), asked + 1, "refusals neither");
+
+    // Nobody waits for somebody else's answer.
+    let stand = Arc::new(stand);
+    let hold = authority.hold(ASKED);
+    let waiting: Vec<_> = (0..3)
+        .map(|_| {
+            let (stand, token) = (stand.clone(), token.clone());
+            tokio::spawn(async move { stand.status(&token).await })
+        })
+        .collect();
+    authority.until_requests(ASKED, asked + 4).await;
+    hold.release();
+    for one in waiting {
+        assert_eq!(one.await.unwrap(), 401);
+    }
 }
 
 #[tokio::test]
@@ -262,6 +280,13 @@ async fn streams_ask_again_and_outlive_an_outage() {
     clock.advance(Duration::from_secs(30));
     authority.behave(ASKED, Behaviour::Normal);
     stand.auth.still_valid(&identity).await.unwrap();
+    // The same token, and suddenly somebody else.
+    let other = json!({
+        "active": true, "sub": "mallory", "client_id": "test-client", "scope": "files:read", "aud": MCP,
+    });
+    authority.answer_for(&token, other);
+    clock.advance(Duration::from_secs(30));
+    assert_eq!(stand.auth.still_valid(&identity).await.unwrap_err().kind(), &AuthErrorKind::InvalidToken);
     // Less than it was let in with.
     authority.answer_for(
         &token,

@@ -26,12 +26,8 @@ impl Shared {
             return Some(empty(StatusCode::NOT_FOUND));
         };
         let body = body.collect().await.ok()?.to_bytes();
-        let recorded = Recorded {
-            method: parts.method,
-            target: parts.uri.to_string(),
-            headers: parts.headers,
-            body,
-        };
+        let recorded =
+            Recorded { method: parts.method, target: parts.uri.to_string(), headers: parts.headers, body };
         let (behaviour, hold, headers) = {
             let mut state = self.state();
             state.recorded.entry(endpoint).or_default().push(recorded.clone());
@@ -74,11 +70,7 @@ impl Shared {
     }
 
     fn right_answer(&self, endpoint: Endpoint, request: &Recorded) -> Response<Body> {
-        let method = if endpoint == Endpoint::Introspection {
-            Method::POST
-        } else {
-            Method::GET
-        };
+        let method = if endpoint == Endpoint::Introspection { Method::POST } else { Method::GET };
         if request.method != method {
             return empty(StatusCode::METHOD_NOT_ALLOWED);
         }
@@ -122,10 +114,7 @@ impl Shared {
     /// RFC 7662 §2.2: what is known of a token, or only that it is not active.
     fn introspect(&self, request: &Recorded) -> Value {
         let form = request.form();
-        let token = form
-            .iter()
-            .find(|(name, _)| name == "token")
-            .map_or("", |(_, value)| value.as_str());
+        let token = form.iter().find(|(name, _)| name == "token").map_or("", |(_, value)| value.as_str());
         let known: Option<Map<String, Value>> = self.state().opaque.get(token).cloned();
         let Some(mut claims) = known else {
             return json!({ "active": false });
@@ -133,10 +122,8 @@ impl Shared {
         if let Some(raw) = claims.remove(RAW) {
             return raw;
         }
-        let expired = claims
-            .get("exp")
-            .and_then(Value::as_u64)
-            .is_some_and(|exp| exp <= self.clock.now().as_secs());
+        let expired =
+            claims.get("exp").and_then(Value::as_u64).is_some_and(|exp| exp <= self.clock.now().as_secs());
         if expired {
             return json!({ "active": false });
         }

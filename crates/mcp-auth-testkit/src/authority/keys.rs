@@ -86,14 +86,10 @@ impl SigningKey {
         #[expect(clippy::expect_used, reason = "the key was made by ourselves")]
         match &self.pair {
             Pair::Rsa(pair) => {
-                let padding = if self.algorithm == Algorithm::Ps256 {
-                    &RSA_PSS_SHA256
-                } else {
-                    &RSA_PKCS1_SHA256
-                };
+                let padding =
+                    if self.algorithm == Algorithm::Ps256 { &RSA_PSS_SHA256 } else { &RSA_PKCS1_SHA256 };
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(padding, &random, message, &mut signature)
-                    .expect(FAILED);
+                pair.sign(padding, &random, message, &mut signature).expect(FAILED);
                 signature
             }
             Pair::Ec(pair) => pair.sign(&random, message).expect(FAILED).as_ref().to_vec(),
@@ -113,11 +109,7 @@ impl SigningKey {
                 // The uncompressed point: a 4, then both coordinates.
                 let point = pair.public_key().as_ref().get(1..).unwrap_or_default();
                 let (x, y) = point.split_at(point.len() / 2);
-                let crv = if self.algorithm == Algorithm::Es384 {
-                    "P-384"
-                } else {
-                    "P-256"
-                };
+                let crv = if self.algorithm == Algorithm::Es384 { "P-384" } else { "P-256" };
                 json!({ "kty": "EC", "crv": crv, "x": base64(x), "y": base64(y) })
             }
             Pair::Ed(pair) => {
@@ -164,10 +156,7 @@ fn rsa_components(der: &[u8]) -> (&[u8], &[u8]) {
         } else {
             let count = usize::from(first & 0x7f);
             let digits = der.get(2..2 + count).unwrap_or_default();
-            (
-                2 + count,
-                digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit)),
-            )
+            (2 + count, digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit)))
         };
         let content = der.get(header..header + length).unwrap_or_default();
         (content, der.get(header + length..).unwrap_or_default())

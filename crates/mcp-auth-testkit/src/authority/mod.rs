@@ -196,12 +196,7 @@ impl TokenAuthority {
     /// The requests an endpoint has got.
     #[must_use]
     pub fn recorded(&self, endpoint: Endpoint) -> Vec<Recorded> {
-        self.shared
-            .state()
-            .recorded
-            .get(&endpoint)
-            .cloned()
-            .unwrap_or_default()
+        self.shared.state().recorded.get(&endpoint).cloned().unwrap_or_default()
     }
 
     /// Waits until an endpoint has got `count` requests, answered or not.
@@ -235,12 +230,7 @@ impl TokenAuthority {
 
     /// The newest key of an algorithm, made if there is none.
     fn key(&self, algorithm: Algorithm) -> Arc<SigningKey> {
-        let newest = self
-            .shared
-            .state()
-            .keys
-            .get(algorithm.name())
-            .and_then(|keys| keys.first().cloned());
+        let newest = self.shared.state().keys.get(algorithm.name()).and_then(|keys| keys.first().cloned());
         newest.unwrap_or_else(|| self.make_key(algorithm))
     }
 
@@ -255,11 +245,7 @@ impl TokenAuthority {
         // Not under the lock: an RSA key takes a while.
         let key = Arc::new(SigningKey::generate(algorithm, kid, &self.shared.secret));
         let mut state = self.shared.state();
-        state
-            .keys
-            .entry(algorithm.name())
-            .or_default()
-            .insert(0, key.clone());
+        state.keys.entry(algorithm.name()).or_default().insert(0, key.clone());
         key
     }
 }
@@ -326,10 +312,7 @@ impl TokenAuthorityBuilder {
             arrivals: watch::channel(()).0,
         });
         let server = endpoints::serve(listener, shared.clone());
-        let authority = TokenAuthority {
-            shared,
-            _server: Arc::new(server),
-        };
+        let authority = TokenAuthority { shared, _server: Arc::new(server) };
         for algorithm in self.algorithms {
             authority.make_key(algorithm);
         }

@@ -43,15 +43,7 @@ impl TokenBuilder {
         claims.insert("jti".into(), json!(random_id()));
         let mut header = Map::new();
         header.insert("typ".into(), json!("at+jwt"));
-        Self {
-            authority,
-            now,
-            algorithm: Algorithm::Es256,
-            header,
-            claims,
-            payload: None,
-            flaw: Flaw::None,
-        }
+        Self { authority, now, algorithm: Algorithm::Es256, header, claims, payload: None, flaw: Flaw::None }
     }
 
     /// Who issued it (`iss`); the authority unless said.
@@ -96,8 +88,7 @@ impl TokenBuilder {
     /// It ended `ago`, having lived for five minutes.
     pub fn expired(self, ago: Duration) -> Self {
         let end = self.now - ago;
-        self.claim("exp", clock_secs(end))
-            .claim("iat", clock_secs(end - Duration::from_secs(300)))
+        self.claim("exp", clock_secs(end)).claim("iat", clock_secs(end - Duration::from_secs(300)))
     }
 
     /// It becomes good only in a while (`nbf`).
@@ -201,9 +192,7 @@ impl TokenBuilder {
                 header.insert(name, value);
             }
         }
-        let payload = self
-            .payload
-            .unwrap_or_else(|| Value::Object(self.claims).to_string());
+        let payload = self.payload.unwrap_or_else(|| Value::Object(self.claims).to_string());
         let message = format!(
             "{}.{}",
             base64(Value::Object(header).to_string().as_bytes()),

@@ -32,13 +32,7 @@ impl Answer {
         } else {
             (body.collect().await?.to_bytes(), None)
         };
-        Ok(Self {
-            request,
-            status: parts.status,
-            headers: parts.headers,
-            body,
-            events,
-        })
+        Ok(Self { request, status: parts.status, headers: parts.headers, body, events })
     }
 
     /// The status code.
@@ -127,11 +121,7 @@ impl Answer {
     #[track_caller]
     pub fn expect_challenge(self, check: impl for<'c> FnOnce(&'c Challenge) -> &'c Challenge) -> Self {
         let headers: Vec<_> = self.headers.get_all(WWW_AUTHENTICATE).iter().collect();
-        assert_eq!(
-            headers.len(),
-            1,
-            "the number of WWW-Authenticate headers of {self}"
-        );
+        assert_eq!(headers.len(), 1, "the number of WWW-Authenticate headers of {self}");
         match self.challenges().first() {
             Some(challenge) => check(challenge),
             None => panic!("{self} has no challenge"),
@@ -187,11 +177,7 @@ impl Answer {
     /// Asserts a member of a JSON body, by JSON pointer (RFC 6901).
     #[track_caller]
     pub fn expect_json(self, pointer: &str, expected: impl Into<Value>) -> Self {
-        assert_eq!(
-            self.json().pointer(pointer),
-            Some(&expected.into()),
-            "{pointer} of {self}"
-        );
+        assert_eq!(self.json().pointer(pointer), Some(&expected.into()), "{pointer} of {self}");
         self
     }
 }

@@ -27,11 +27,7 @@ pub struct Events {
 
 impl Events {
     pub(super) fn new(body: Body) -> Self {
-        Self {
-            body,
-            buffer: Vec::new(),
-            comments: 0,
-        }
+        Self { body, buffer: Vec::new(), comments: 0 }
     }
 
     /// How many comment lines (keep-alives) have gone by so far.

@@ -57,14 +57,7 @@ pub struct Mcp {
 
 impl Mcp {
     pub(super) fn new(client: Client, path: &str) -> Self {
-        Self {
-            client,
-            path: path.to_owned(),
-            era: Era::default(),
-            token: None,
-            session: None,
-            last_id: 0,
-        }
+        Self { client, path: path.to_owned(), era: Era::default(), token: None, session: None, last_id: 0 }
     }
 
     /// Speaks this era; [`Era::Sessions`] unless said.
@@ -134,8 +127,7 @@ impl Mcp {
 
     /// Calls a tool.
     pub async fn call(&mut self, tool: &str, arguments: Value) -> Answer {
-        self.request("tools/call", json!({ "name": tool, "arguments": arguments }))
-            .await
+        self.request("tools/call", json!({ "name": tool, "arguments": arguments })).await
     }
 
     /// Calls a tool and returns the text it answers.
@@ -143,12 +135,7 @@ impl Mcp {
     /// # Panics
     /// When the call is refused or answers something else.
     pub async fn call_text(&mut self, tool: &str, arguments: Value) -> String {
-        let message = self
-            .call(tool, arguments)
-            .await
-            .expect_status(200)
-            .message()
-            .await;
+        let message = self.call(tool, arguments).await.expect_status(200).message().await;
         match result(&message)["content"][0]["text"].as_str() {
             Some(text) => text.to_owned(),
             None => panic!("{tool} answered no text: {message}"),
@@ -160,17 +147,9 @@ impl Mcp {
     /// # Panics
     /// When the request is refused.
     pub async fn tools(&mut self) -> Vec<String> {
-        let message = self
-            .request("tools/list", json!({}))
-            .await
-            .expect_status(200)
-            .message()
-            .await;
+        let message = self.request("tools/list", json!({})).await.expect_status(200).message().await;
         let list = result(&message)["tools"].as_array().cloned().unwrap_or_default();
-        list.iter()
-            .filter_map(|tool| tool["name"].as_str())
-            .map(str::to_owned)
-            .collect()
+        list.iter().filter_map(|tool| tool["name"].as_str()).map(str::to_owned).collect()
     }
 
     /// Opens the stream on which a server of [`Era::Sessions`] speaks first (GET).
@@ -233,11 +212,7 @@ fn header_value(name: &str) -> String {
         && name.trim() == name
         && name.bytes().all(|b| matches!(b, 0x20..=0x7e))
         && !name.starts_with("=?base64?");
-    if plain {
-        name.to_owned()
-    } else {
-        format!("=?base64?{}?=", Base64::encode_string(name.as_bytes()))
-    }
+    if plain { name.to_owned() } else { format!("=?base64?{}?=", Base64::encode_string(name.as_bytes())) }
 }
 
 #[track_caller]

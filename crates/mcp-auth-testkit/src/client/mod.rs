@@ -59,10 +59,7 @@ impl Client {
     #[must_use]
     #[track_caller]
     pub fn new(url: impl AsRef<str>) -> Self {
-        Self {
-            url: parse(url.as_ref()),
-            way: Way::Socket(None),
-        }
+        Self { url: parse(url.as_ref()), way: Way::Socket(None) }
     }
 
     /// A client that calls a service directly. The URL says what the requests are for, as a public URL does.
@@ -114,8 +111,7 @@ impl Client {
 
     /// Begins a POST to a path below the URL. It accepts JSON and event streams, as MCP demands (spec TR-07).
     pub fn post(&self, path: &str) -> RequestBuilder {
-        self.request(Method::POST, path)
-            .header("accept", "application/json, text/event-stream")
+        self.request(Method::POST, path).header("accept", "application/json, text/event-stream")
     }
 
     /// Begins a DELETE of a path below the URL.

@@ -78,8 +78,7 @@ impl RequestBuilder {
     /// Presents a DPoP-bound token and its proof (RFC 9449 §7.1).
     #[track_caller]
     pub fn dpop(self, token: &str, proof: &str) -> Self {
-        self.header(AUTHORIZATION.as_str(), &format!("DPoP {token}"))
-            .header("dpop", proof)
+        self.header(AUTHORIZATION.as_str(), &format!("DPoP {token}")).header("dpop", proof)
     }
 
     /// Takes any value as a JSON body.
@@ -97,11 +96,8 @@ impl RequestBuilder {
     /// Takes parameters as a form body.
     #[track_caller]
     pub fn form<'a>(self, parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let text = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(parameters)
-            .finish();
-        self.header(CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded")
-            .body(text)
+        let text = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        self.header(CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded").body(text)
     }
 
     /// Takes a body as it is.

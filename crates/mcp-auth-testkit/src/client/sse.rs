@@ -15,11 +15,7 @@ pub struct SseBuilder {
 
 impl SseBuilder {
     pub(super) fn new(client: Client, path: &str) -> Self {
-        Self {
-            client,
-            path: path.to_owned(),
-            token: None,
-        }
+        Self { client, path: path.to_owned(), token: None }
     }
 
     /// Presents this token, at the stream and at every message.
@@ -55,13 +51,7 @@ impl SseBuilder {
             Some(query) => format!("{}?{query}", endpoint.path()),
             None => endpoint.path().to_owned(),
         };
-        Sse {
-            client: self.client,
-            token: self.token,
-            endpoint,
-            events,
-            last_id: 0,
-        }
+        Sse { client: self.client, token: self.token, endpoint, events, last_id: 0 }
     }
 }
 
@@ -89,10 +79,7 @@ impl Sse {
 
     /// Posts any message.
     pub async fn post(&self, message: &Value) -> Answer {
-        let mut request = self
-            .client
-            .at_root(http::Method::POST, &self.endpoint)
-            .json(message);
+        let mut request = self.client.at_root(http::Method::POST, &self.endpoint).json(message);
         if let Some(token) = &self.token {
             request = request.bearer(token);
         }
@@ -152,7 +139,6 @@ impl Sse {
     /// # Panics
     /// As [`request`](Self::request).
     pub async fn call(&mut self, tool: &str, arguments: Value) -> Value {
-        self.request("tools/call", json!({ "name": tool, "arguments": arguments }))
-            .await
+        self.request("tools/call", json!({ "name": tool, "arguments": arguments })).await
     }
 }

@@ -25,12 +25,7 @@ async fn tokens_of_every_algorithm_verify_with_the_published_keys() {
         (Algorithm::Es384, jsonwebtoken::Algorithm::ES384),
         (Algorithm::EdDsa, jsonwebtoken::Algorithm::EdDSA),
     ] {
-        let token = authority
-            .token()
-            .algorithm(ours)
-            .audience("a")
-            .audience("b")
-            .mint();
+        let token = authority.token().algorithm(ours).audience("a").audience("b").mint();
         let claims = verify(&authority, &token, theirs).unwrap_or_else(|| panic!("{ours:?}"));
         assert_eq!(claims["aud"], json!(["a", "b"]), "{ours:?}");
         assert_eq!(claims["iss"], authority.issuer());
@@ -45,14 +40,8 @@ async fn tokens_of_every_algorithm_verify_with_the_published_keys() {
         assert!(decode::<Value>(&token, &key.unwrap(), &rules).is_ok(), "{ours:?}");
 
         let wrong = authority.token().algorithm(ours);
-        assert!(
-            verify(&authority, &wrong.clone().tampered().mint(), theirs).is_none(),
-            "{ours:?}"
-        );
-        assert!(
-            verify(&authority, &wrong.clone().by_stranger().mint(), theirs).is_none(),
-            "{ours:?}"
-        );
+        assert!(verify(&authority, &wrong.clone().tampered().mint(), theirs).is_none(), "{ours:?}");
+        assert!(verify(&authority, &wrong.clone().by_stranger().mint(), theirs).is_none(), "{ours:?}");
         let expired = wrong.expired(Duration::from_secs(120)).mint();
         assert!(verify(&authority, &expired, theirs).is_none(), "{ours:?}");
     }
@@ -61,10 +50,7 @@ async fn tokens_of_every_algorithm_verify_with_the_published_keys() {
     rules.validate_aud = false;
     let token = authority.token().algorithm(Algorithm::Hs256).mint();
     assert!(decode::<Value>(&token, &secret, &rules).is_ok());
-    assert!(
-        !authority.jwks().to_string().contains("hs256"),
-        "a secret was published"
-    );
+    assert!(!authority.jwks().to_string().contains("hs256"), "a secret was published");
 }
 
 #[tokio::test]
@@ -77,32 +63,19 @@ async fn malformed_variants_are_malformed_as_they_say() {
     };
     let unsigned = authority.token().unsigned().mint();
     assert!(unsigned.ends_with('.') && part(&unsigned, 0).contains(r#""alg":"none""#));
-    let confused = authority
-        .token()
-        .algorithm(Algorithm::Rs256)
-        .public_key_as_secret()
-        .mint();
+    let confused = authority.token().algorithm(Algorithm::Rs256).public_key_as_secret().mint();
     let secret = DecodingKey::from_secret(authority.public_key_pem(Algorithm::Rs256).as_bytes());
     let mut rules = Validation::new(jsonwebtoken::Algorithm::HS256);
     rules.validate_aud = false;
     assert!(decode::<Value>(&confused, &secret, &rules).is_ok());
-    let odd = authority
-        .token()
-        .header("crit", json!(["x"]))
-        .header("kid", Value::Null)
-        .payload("{{{")
-        .mint();
+    let odd = authority.token().header("crit", json!(["x"])).header("kid", Value::Null).payload("{{{").mint();
     assert_eq!(part(&odd, 1), "{{{");
     assert!(part(&odd, 0).contains("crit") && !part(&odd, 0).contains("kid"));
 }
 
 #[tokio::test]
 async fn rotation_keeps_old_keys_until_they_are_retired() {
-    let authority = TokenAuthority::builder()
-        .algorithms([Algorithm::Es256])
-        .start()
-        .await
-        .unwrap();
+    let authority = TokenAuthority::builder().algorithms([Algorithm::Es256]).start().await.unwrap();
     let es256 = jsonwebtoken::Algorithm::ES256;
     let old = authority.token().mint();
     authority.rotate();
@@ -115,46 +88,26 @@ async fn rotation_keeps_old_keys_until_they_are_retired() {
 
 #[tokio::test]
 async fn endpoints_misbehave_on_demand() {
-    let authority = TokenAuthority::builder()
-        .path("/tenant")
-        .algorithms([])
-        .start()
-        .await
-        .unwrap();
+    let authority = TokenAuthority::builder().path("/tenant").algorithms([]).start().await.unwrap();
     let client = Client::new(authority.issuer().trim_end_matches("/tenant"));
     let rfc8414 = "/.well-known/oauth-authorization-server/tenant";
-    client
-        .get(rfc8414)
-        .send()
-        .await
-        .expect_status(200)
-        .expect_json("/issuer", authority.issuer());
+    client.get(rfc8414).send().await.expect_status(200).expect_json("/issuer", authority.issuer());
     client
         .get("/tenant/.well-known/openid-configuration")
         .send()
         .await
         .expect_json("/jwks_uri", authority.jwks_url());
     authority.metadata("issuer", "https://elsewhere.test");
-    client
-        .get(rfc8414)
-        .send()
-        .await
-        .expect_json("/issuer", "https://elsewhere.test");
+    client.get(rfc8414).send().await.expect_json("/issuer", "https://elsewhere.test");
     client.get("/tenant/nothing").send().await.expect_status(404);
 
     let jwks = || client.get("/tenant/jwks").send();
     authority.header(Endpoint::Jwks, "cache-control", "max-age=60");
-    jwks()
-        .await
-        .expect_status(200)
-        .expect_header("cache-control", "max-age=60");
+    jwks().await.expect_status(200).expect_header("cache-control", "max-age=60");
     authority.behave(Endpoint::Jwks, Behaviour::garbage());
     assert!(serde_json::from_slice::<Value>(jwks().await.expect_status(200).body()).is_err());
     authority.behave(Endpoint::Jwks, Behaviour::Redirect("https://evil.test/".into()));
-    jwks()
-        .await
-        .expect_status(302)
-        .expect_header("location", "https://evil.test/");
+    jwks().await.expect_status(302).expect_header("location", "https://evil.test/");
     authority.behave(Endpoint::Jwks, Behaviour::Endless(70_000));
     assert_eq!(jwks().await.body().len(), 70_000);
     authority.behave(Endpoint::Jwks, Behaviour::HangUp);
@@ -172,11 +125,7 @@ async fn a_held_endpoint_answers_when_released() {
     assert!(!waiting.is_finished());
     hold.release();
     waiting.await.unwrap().expect_status(200);
-    Client::new(authority.issuer())
-        .get("/jwks")
-        .send()
-        .await
-        .expect_status(200);
+    Client::new(authority.issuer()).get("/jwks").send().await.expect_status(200);
 }
 
 #[tokio::test]
@@ -189,10 +138,7 @@ async fn opaque_tokens_are_active_until_they_expire_or_are_revoked() {
         let answer = client.post("/introspect").form([("token", token)]).send().await;
         answer.expect_header("cache-control", "no-store").json()["active"] == json!(true)
     };
-    let short = authority
-        .token()
-        .expires_in(Duration::from_secs(60))
-        .mint_opaque();
+    let short = authority.token().expires_in(Duration::from_secs(60)).mint_opaque();
     let long = authority.token().subject("bob").mint_opaque();
     assert!(active(&short).await && active(&long).await && !active("guess").await);
     clock.advance(Duration::from_secs(60));

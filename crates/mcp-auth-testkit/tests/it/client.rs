@@ -17,10 +17,7 @@ fn mirror() -> BoxService {
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
             .collect();
-        let peer = parts
-            .extensions
-            .get::<Connection>()
-            .map(|connection| connection.peer().to_string());
+        let peer = parts.extensions.get::<Connection>().map(|connection| connection.peer().to_string());
         let text = json!({
             "method": parts.method.as_str(),
             "target": parts.uri.to_string(),
@@ -38,13 +35,7 @@ async fn socket_and_memory_carry_the_same_request() {
     let by_socket = Client::new("http://mcp.example.com/tools").via(server.address());
     let in_memory = Client::in_memory("http://mcp.example.com/tools", mirror());
     for client in [by_socket, in_memory] {
-        let mirrored = client
-            .post("/mcp?x=1")
-            .bearer("t")
-            .json(&json!({ "a": 1 }))
-            .send()
-            .await
-            .json();
+        let mirrored = client.post("/mcp?x=1").bearer("t").json(&json!({ "a": 1 })).send().await.json();
         assert_eq!(mirrored["target"], "/tools/mcp?x=1");
         assert_eq!(mirrored["body"], r#"{"a":1}"#);
         assert!(mirrored["peer"].as_str().unwrap().starts_with("127.0.0.1:"));
@@ -73,31 +64,21 @@ async fn stateless_requests_say_everything_about_themselves() {
         assert!(headers.contains(header), "{header} in {headers}");
     }
     let body: serde_json::Value = serde_json::from_str(sent["body"].as_str().unwrap()).unwrap();
-    assert_eq!(
-        body["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"],
-        "2026-07-28"
-    );
+    assert_eq!(body["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"], "2026-07-28");
     assert_eq!(body["params"]["arguments"], json!({ "n": 1 }));
 }
 
 #[tokio::test]
 async fn a_session_is_kept_and_shown() {
     let service = BoxService::from_fn(|request: Request<Body>| async move {
-        let session = request
-            .headers()
-            .get("mcp-session-id")
-            .map(|id| id.to_str().unwrap().to_owned());
+        let session = request.headers().get("mcp-session-id").map(|id| id.to_str().unwrap().to_owned());
         let stream = ": hello\r\n\r\nevent: message\r\ndata: {\"jsonrpc\":\"2.0\",\r\ndata: \"id\":1,\"result\":{\"ok\":true}}\r\n\r\n";
         let mut response = Response::new(Body::from(stream));
-        response
-            .headers_mut()
-            .insert("content-type", "text/event-stream".parse().unwrap());
+        response.headers_mut().insert("content-type", "text/event-stream".parse().unwrap());
         if session.as_deref() == Some("s1") {
             *response.status_mut() = http::StatusCode::ACCEPTED;
         }
-        response
-            .headers_mut()
-            .insert("mcp-session-id", "s1".parse().unwrap());
+        response.headers_mut().insert("mcp-session-id", "s1".parse().unwrap());
         response
     });
     let mut mcp = Client::in_memory("http://x.test", service).mcp("/mcp");
@@ -112,19 +93,13 @@ async fn the_old_transport_posts_where_the_stream_says() {
         if request.method() == http::Method::GET {
             let stream = "event: endpoint\ndata: /p/messages?sessionId=7\n\nevent: message\ndata: {\"id\":1,\"result\":{\"ok\":1}}\n\n";
             *response.body_mut() = Body::from(stream);
-            response
-                .headers_mut()
-                .insert("content-type", "text/event-stream".parse().unwrap());
+            response.headers_mut().insert("content-type", "text/event-stream".parse().unwrap());
         } else if request.uri() == "/p/messages?sessionId=7" {
             *response.status_mut() = http::StatusCode::ACCEPTED;
         }
         response
     });
-    let mut sse = Client::in_memory("http://x.test/p", service)
-        .sse("/sse")
-        .bearer("t")
-        .open()
-        .await;
+    let mut sse = Client::in_memory("http://x.test/p", service).sse("/sse").bearer("t").open().await;
     assert_eq!(sse.endpoint(), "/p/messages?sessionId=7");
     assert_eq!(sse.call("x", json!({})).await["result"], json!({ "ok": 1 }));
     assert_eq!(sse.next().await, None);
