@@ -296,7 +296,7 @@ async fn neither_errors_nor_debug_show_tokens_or_secrets() {
     for text in [format!("{error:?}"), error.to_string(), format!("{:?}", guarded.auth)] {
         assert!(!text.contains("mallory") && !text.contains(&token[..20]), "{text}");
     }
-    let keys = Keys::shared_secret(SecretKey::new(*b"0123456789abcdef0123456789abcdef").unwrap());
+    let keys = Keys::shared_secret(SecretKey::random());
     assert_eq!(format!("{keys:?}"), "Keys([secret])");
 }
 

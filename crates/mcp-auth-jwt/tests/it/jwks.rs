@@ -52,15 +52,17 @@ async fn a_new_key_is_used_at_once_and_the_old_ones_go_on() {
 // covers: KR02
 #[tokio::test]
 async fn a_withdrawn_key_is_no_good_after_the_next_refresh_remembered_or_not() {
-    let (authority, clock, guarded) = fetching().await;
+    let (authority, clock) = authority().await;
+    authority.header(Endpoint::Jwks, "cache-control", "max-age=100");
+    let guarded = start(&authority, &clock).await;
     let token = good(&authority).expires_in(secs(86_400)).mint();
     let identity = guarded.bearer(&token).await.unwrap();
     authority.rotate();
     authority.retire_old_keys();
     assert_eq!(guarded.status(&token).await, 200);
     guarded.auth.still_valid(&identity).await.unwrap();
-    // 80 % of the 10 minutes that a set without Cache-Control is good for.
-    refreshed(&authority, &clock, secs(480)).await;
+    // 80 % of its lifetime, and well within the time a token is remembered for.
+    refreshed(&authority, &clock, secs(80)).await;
     guarded.refuses("signed by a withdrawn key", &token).await;
     let error = guarded.auth.still_valid(&identity).await.unwrap_err();
     assert_eq!(error.kind(), &AuthErrorKind::InvalidToken);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up must fail")]
 
 mod acceptance;
+mod algorithms;
 mod api_keys;
 mod claims;
 mod config;
