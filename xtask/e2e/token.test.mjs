@@ -12,7 +12,7 @@ import { assertRefused } from './lib/challenge.mjs';
 import { pairs } from './lib/clients.mjs';
 import { startExample } from './lib/example.mjs';
 import { ISSUER, TRUST, expired, forged, mint, unsigned } from './lib/tokens.mjs';
-import { INITIALIZE, bearer, modernCall, post } from './lib/wire.mjs';
+import { INITIALIZE, answerIn, bearer, modern, modernCall, post } from './lib/wire.mjs';
 
 const server = await startExample('token', TRUST);
 after(() => server.stop());
@@ -33,7 +33,7 @@ describe('token', { concurrency: true }, () => {
       it('is let in with a token, and its tool knows who calls', async () => {
         const { text, tools } = await call(mint(resource(endpoint)));
         assert.ok(!tools?.includes('secret'), 'a tool it may not use is not shown');
-        for (const part of ['alice', 'e2e-client', 'demo:read']) assert.ok(text.includes(part), text);
+        for (const part of ['alice', ISSUER, 'demo:read']) assert.ok(text.includes(part), text);
       });
 
       // covers: AUTH-13, AUTH-14, AUTH-18, AUTH-34, RS11, SSE-05
@@ -149,6 +149,27 @@ describe('token, with messages written by hand', { concurrency: true }, () => {
     assert.ok([400, 403].includes(answer.status), `${answer.status} ${await answer.text()}`);
     const honest = await post(resource('/mcp'), secret.body, { ...secret.headers, ...bearer(good()) });
     assert.equal(honest.status, 403);
+  });
+
+  // covers: SEC-14, TR-28
+  it('marks a list that differs by caller as nobody else\'s', async () => {
+    const list = modern('tools/list');
+    const listed = async (scope) => {
+      const token = mint(resource('/mcp'), { scope });
+      return (await answerIn(await post(resource('/mcp'), list.body, { ...list.headers, ...bearer(token) }))).result;
+    };
+    const [less, more] = [await listed('demo:read'), await listed('demo:secret')];
+    const names = ({ tools }) => tools.map(({ name }) => name);
+    assert.ok(!names(less).includes('secret') && names(more).includes('secret'));
+    for (const { cacheScope } of [less, more]) assert.equal(cacheScope, 'private');
+  });
+
+  // covers: RS10
+  it('knows its address without a slash at the end, and no other form', async () => {
+    const answer = await post(resource('/mcp'), ping, bearer(mint(`${resource('/mcp')}/`)));
+    assert.equal(answer.status, 401);
+    const { resource: named } = await (await fetch(metadata('/mcp'))).json();
+    assert.equal(named, resource('/mcp'));
   });
 
   // covers: AUTH-06, TL-03, TL-05, SEC-05

@@ -38,7 +38,7 @@ export async function startExample(name, env = {}, port = undefined) {
   });
   running.add(child);
   let said = '';
-  const hear = (text) => (said = (said + text).slice(-4000));
+  const hear = (text) => (said = (said + text).slice(-20_000));
   child.stderr.setEncoding('utf8').on('data', hear);
   await new Promise((resolve, reject) => {
     const fail = (why) => reject(new Error(`${name} ${why}\n${said}`));
