@@ -21,12 +21,16 @@
 //! audit.record(AuditEvent::new(Timestamp::from_secs(1), EventKind::Authentication, Outcome::Allowed));
 //! assert_eq!(*memory.0.lock().unwrap(), ["authentication"]);
 //! ```
+//!
+//! A [`ChainSink`] writes them to a file that cannot be changed unnoticed; [`verify`] tells what happened to such a file.
 
+pub mod chain;
 mod event;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub use chain::{ChainConfig, ChainSink, Damage, Durability, Finding, VerifyReport, verify};
 pub use event::{AuditEvent, EventKind, Outcome};
 
 /// A place for events: a file, a queue, a database.

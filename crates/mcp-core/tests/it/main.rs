@@ -1,6 +1,7 @@
 //! Integration tests of the crate, one binary.
 #![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
+mod audit;
 mod limits;
 mod policy;
 mod request_state;
