@@ -56,7 +56,7 @@ impl Writer {
         let mut batch = Batch::behind(&writer.head);
         writer
             .trail(&mut batch, Trail::Begun { cut })
-            .and_then(|()| writer.write(batch))
+            .and_then(|()| writer.write(&batch))
             .map_err(|error| {
                 ConfigError::new(format!(
                     "the audit log {} or its head {} cannot be written: make room, or name files this process may write",
@@ -111,7 +111,7 @@ impl Writer {
             }
             Ok(())
         };
-        let appended = fill().and_then(|()| self.append(batch));
+        let appended = fill().and_then(|()| self.append(&batch));
         if appended.is_err() {
             let unwritten = u64::try_from(events.len()).unwrap_or(u64::MAX).saturating_add(lost);
             self.lost.fetch_add(unwritten, Ordering::Relaxed);
@@ -126,7 +126,7 @@ impl Writer {
         }
         let mut batch = Batch::behind(&self.head);
         self.trail(&mut batch, Trail::Ended)?;
-        self.write(batch)
+        self.write(&batch)
     }
 
     fn trail(&self, batch: &mut Batch, trail: Trail) -> io::Result<()> {
@@ -151,12 +151,12 @@ impl Writer {
         Ok(())
     }
 
-    fn write(&mut self, batch: Batch) -> io::Result<()> {
+    fn write(&mut self, batch: &Batch) -> io::Result<()> {
         self.append(batch)?;
         self.update_head()
     }
 
-    fn append(&mut self, batch: Batch) -> io::Result<()> {
+    fn append(&mut self, batch: &Batch) -> io::Result<()> {
         if !batch.bytes.is_empty() {
             self.log.append(&batch.bytes, self.sync)?;
             self.head.last = batch.last;
