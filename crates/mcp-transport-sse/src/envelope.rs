@@ -34,7 +34,7 @@ pub(crate) fn is_message(json: &[u8]) -> bool {
     };
     let has_id = match envelope.id.map(RawValue::get) {
         None => false,
-        Some(id) if id.starts_with(['"', '-']) || id.starts_with(|c: char| c.is_ascii_digit()) => true,
+        Some(id) if id.starts_with('"') || id.parse::<i64>().is_ok() => true,
         // An answer to something unreadable carries the id null; nothing else may.
         Some(_) if envelope.error.is_some() => true,
         Some(_) => return false,
@@ -85,6 +85,8 @@ mod tests {
         check(r#"{"jsonrpc":"2.0","id":1,"method":7}"#, false);
         check(r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, false);
         check(r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#, false);
+        check(r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#, false);
+        check(r#"{"jsonrpc":"2.0","id":1e3,"method":"ping"}"#, false);
         check(r#"{"jsonrpc":"2.0","id":1,"Method":"ping"}"#, false);
         check(r#"{"jsonrpc":"2.0","id":1,"method":"a","method":"b"}"#, false);
         check(r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#, false);

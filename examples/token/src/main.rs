@@ -1,2 +1,37 @@
 //! An MCP server that accepts tokens of any issuer.
-fn main() {}
+//!
+//! Run it with `cargo run -p token`: it starts an authority of its own, and prints a token and how to use it. For tokens
+//! of yours, say in the environment whose they are:
+//!
+//! | variable | default | meaning |
+//! |---|---|---|
+//! | `JWT_ISSUER` | | the `iss` of the tokens. Alone, it is also where the keys are found, by discovery |
+//! | `JWT_AUDIENCE` | the URL of the endpoint | comma-separated: what the `aud` of the tokens may be |
+//! | `JWT_SECRET` | | a secret shared with the issuer, of at least 32 bytes; such tokens may say `typ: JWT` |
+//! | `JWT_PUBLIC_KEY_FILE` | | a file with the issuer's public keys in PEM |
+//! | `JWT_JWKS_URL` | | where the issuer's key set is |
+//! | `MCP_BIND` | `127.0.0.1:8000` | where to listen |
+//! | `MCP_PUBLIC_URL` | `http://` + bind | the URL clients use, without `/mcp` |
+//! | `MCP_ALLOW_ORIGINS` | none | web pages that may call, comma-separated: `https://app.example.com` |
+//!
+//! The tool `secret` is for tokens with the scope `demo:secret`. Others do not see it, and are told with 403 what they lack.
+
+mod issuer;
+mod settings;
+mod tools;
+
+use mcp_auth_rmcp::{ServeError, serve};
+
+#[tokio::main]
+async fn main() -> Result<(), ServeError> {
+    let settings = settings::Settings::from_env();
+    let (tokens, demo) = issuer::from_env().await?;
+    serve(tools::Tools::new())
+        .at(settings.public_url)
+        .bind(settings.bind)
+        .allow_origins(settings.allow_origins)
+        .auth(tokens)
+        .guard("secret", "demo:secret")
+        .listen_with(|server| settings::announce(server.url(), demo.as_ref()))
+        .await
+}

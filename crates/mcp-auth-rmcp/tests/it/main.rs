@@ -1,0 +1,11 @@
+//! rmcp servers behind a site, over real sockets.
+#![expect(clippy::unwrap_used, reason = "what helpers cannot unwrap is a failed test")]
+
+mod callers;
+mod ending;
+mod lists;
+mod passing;
+mod server;
+mod sessions;
+mod setup;
+mod transports;

@@ -1,0 +1,70 @@
+//! A session is its principal's, on every verb and both transports.
+
+use serde_json::json;
+
+use crate::server::start;
+
+// covers: TL-05, SEC-05
+#[tokio::test]
+async fn a_stolen_session_id_opens_nothing() {
+    let (_server, client) = start().await;
+    let mut ada = client.mcp("/mcp").bearer("ada");
+    ada.open().await;
+    let id = ada.session().unwrap().to_owned();
+
+    let mut bob = client.mcp("/mcp").bearer("bob").with_session(&id);
+    bob.call("whoami", json!({})).await.expect_status(404);
+    bob.listen().await.expect_status(404);
+    bob.close().await.expect_status(404);
+
+    // Ada's session is untouched, and ends when she says so.
+    assert_eq!(ada.call_text("whoami", json!({})).await, "ada");
+    ada.close().await;
+    ada.call("whoami", json!({})).await.expect_status(404);
+}
+
+// covers: SSE-05
+#[tokio::test]
+async fn a_stolen_sse_session_takes_no_message() {
+    let (_server, client) = start().await;
+    let mut ada = client.sse("/sse").bearer("ada").open().await;
+    ada.initialize().await;
+    let call = json!({ "jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": { "name": "whoami" } });
+    client
+        .at_root(http::Method::POST, ada.endpoint())
+        .bearer("bob")
+        .json(&call)
+        .send()
+        .await
+        .expect_status(404);
+    assert_eq!(ada.call("whoami", json!({})).await["result"]["content"][0]["text"], "ada");
+}
+
+// covers: AUTH-11
+#[tokio::test]
+async fn tools_never_see_the_token() {
+    let (_server, client) = start().await;
+    let mut mcp = client.mcp("/mcp").bearer("ada");
+    mcp.open().await;
+    let streamable = mcp.call_text("headers", json!({})).await;
+    let mut sse = client.sse("/sse").bearer("ada").open().await;
+    sse.initialize().await;
+    let answer = sse.call("headers", json!({})).await;
+    let over_sse = answer["result"]["content"][0]["text"].as_str().unwrap();
+    for headers in [streamable.as_str(), over_sse] {
+        assert!(headers.contains("content-type"), "{headers}");
+        assert!(!headers.contains("authorization"), "{headers}");
+    }
+}
+
+#[tokio::test]
+async fn the_scopes_of_each_message_count() {
+    let (_server, client) = start().await;
+    let mut sse = client.sse("/sse").bearer("ada").open().await;
+    sse.initialize().await;
+    let call = json!({ "jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": { "name": "admin" } });
+    sse.post(&call).await.expect_status(403);
+    // The same person with another token: the session goes on.
+    sse.set_bearer("ada.admin");
+    assert_eq!(sse.call("admin", json!({})).await["result"]["content"][0]["text"], "done");
+}
