@@ -6,6 +6,8 @@ mod challenge;
 mod client;
 mod clock;
 mod demo;
+#[cfg(doctest)]
+mod doc_tests;
 mod server;
 
 pub use authority::{
