@@ -132,3 +132,15 @@ fn without_zeros(mut number: Vec<u8>) -> Vec<u8> {
 
 /// The private members of RSA, EC and OKP keys, and the secret of `oct`.
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+#[cfg(all(test, any(feature = "fetch", feature = "dpop")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_a_key_only_when_the_operator_says_so() {
+        let key = serde_json::json!({"kty": "oct", "k": "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr0"});
+        assert!(read(&key, Jwk::FromOperator).is_ok());
+        assert!(read(&key, Jwk::FromElsewhere).is_err());
+    }
+}
