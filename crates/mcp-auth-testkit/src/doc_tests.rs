@@ -17,6 +17,7 @@ page!(Tokens, "docs/tokens.md");
 page!(Clients, "docs/clients.md");
 page!(Testing, "docs/testing.md");
 page!(ReverseProxy, "docs/reverse-proxy.md");
+page!(Operating, "docs/operating.md");
 page!(Troubleshooting, "docs/troubleshooting.md");
 page!(Architecture, "docs/architecture.md");
 page!(Core, "crates/mcp-core/README.md");
