@@ -3,6 +3,7 @@
 
 mod callers;
 mod ending;
+mod expiry;
 mod lists;
 mod passing;
 mod server;
