@@ -236,6 +236,15 @@ impl Authenticator for JwtAuthenticator {
         }
     }
 
+    /// A bearer token verified before costs no trip through a future. Proofs are always checked anew.
+    fn authenticate_now(&self, request: &RequestHead<'_>, resource: &ProtectedResource) -> Option<Identity> {
+        let running = self.running.get()?;
+        let Ok(Credential::Bearer(_)) = request.credential() else { return None };
+        let token = running.known(request, resource, running.clock.now())?;
+        running.admit_bearer(&token).ok()?;
+        Some(token.identity.clone())
+    }
+
     fn metadata(&self, _resource: &ProtectedResource) -> ResourceMetadata {
         let issuers = self.issuers().filter(|issuer| issuer.is_url());
         #[cfg_attr(not(feature = "dpop"), expect(unused_mut, reason = "filled in where DPoP is compiled"))]
@@ -276,6 +285,18 @@ impl Running {
         })
     }
 
+    /// The token, if it was verified before and its issuer's keys are still those it was verified with.
+    fn known(
+        &self,
+        request: &RequestHead<'_>,
+        resource: &ProtectedResource,
+        now: mcp_core::Timestamp,
+    ) -> Option<Arc<VerifiedToken>> {
+        let known = self.known.get(request.credential_digest(), resource.identifier(), now)?;
+        let issuer = self.issuers.get(known.issuer)?;
+        (issuer.keys.edition(now) == Some(known.edition)).then_some(known.token)
+    }
+
     /// The token, verified now or before.
     async fn token(
         &self,
@@ -285,11 +306,8 @@ impl Running {
     ) -> Result<Arc<VerifiedToken>, AuthError> {
         let digest = request.credential_digest();
         let now = self.clock.now();
-        if let Some(known) = self.known.get(digest, resource.identifier(), now)
-            && let Some(issuer) = self.issuers.get(known.issuer)
-            && issuer.keys.edition(now) == Some(known.edition)
-        {
-            return Ok(known.token);
+        if let Some(token) = self.known(request, resource, now) {
+            return Ok(token);
         }
         let jws = Jws::parse(token).ok_or_else(AuthError::not_mine)?;
         let named = jws.claims.get("iss").and_then(|name| name.as_str());

@@ -407,7 +407,8 @@ async fn neither_logs_nor_errors_show_a_token_or_secret() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    // For the whole process: a subscriber of this thread alone loses lines to the interest other tests cached.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
 
     let (authority, stand, clock) = started().await;
     let token = good(&authority).mint_opaque();
