@@ -23,11 +23,7 @@ pub(crate) async fn accept(service: &SseService, head: Parts, body: Body) -> Res
     };
     let limits = &service.settings().limits;
     if service.registry().is_closing() {
-        return answer::later(
-            StatusCode::SERVICE_UNAVAILABLE,
-            limits.retry_after,
-            "Shutting down",
-        );
+        return answer::later(StatusCode::SERVICE_UNAVAILABLE, limits.retry_after, "Shutting down");
     }
     let Some(id) = session_id(head.uri.query().unwrap_or("")) else {
         return answer::text(StatusCode::BAD_REQUEST, "The query must name one sessionId");
@@ -38,10 +34,7 @@ pub(crate) async fn accept(service: &SseService, head: Parts, body: Body) -> Res
         return answer::no_session();
     };
     if !is_json(&head.headers) {
-        return answer::text(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "The Content-Type must be application/json",
-        );
+        return answer::text(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The Content-Type must be application/json");
     }
     let json = match read(body, limits.max_body).await {
         Ok(json) => json,
@@ -51,10 +44,7 @@ pub(crate) async fn accept(service: &SseService, head: Parts, body: Body) -> Res
         return answer::text(StatusCode::BAD_REQUEST, "The body must be one JSON-RPC message");
     }
     let bytes = json.len();
-    match line
-        .incoming
-        .push(Message { head, json }, bytes, line.incoming_room())
-    {
+    match line.incoming.push(Message { head, json }, bytes, line.incoming_room()) {
         Ok(()) => answer::text(StatusCode::ACCEPTED, "Accepted"),
         Err(Refused::Full(_)) => answer::later(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -94,10 +84,7 @@ async fn read(body: Body, limit: usize) -> Result<Bytes, Response<Body>> {
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(_) => Err(answer::text(
-            StatusCode::BAD_REQUEST,
-            "The body could not be read",
-        )),
+        Err(_) => Err(answer::text(StatusCode::BAD_REQUEST, "The body could not be read")),
     }
 }
 

@@ -11,10 +11,7 @@ pub(crate) fn text(status: StatusCode, line: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::from(line));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -22,18 +19,14 @@ pub(crate) fn text(status: StatusCode, line: &'static str) -> Response<Body> {
 /// A status that passes: come back later.
 pub(crate) fn later(status: StatusCode, wait: Duration, line: &'static str) -> Response<Body> {
     let mut response = text(status, line);
-    response
-        .headers_mut()
-        .insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
     response
 }
 
 /// 405, and what is allowed.
 pub(crate) fn wrong_method(allowed: &'static str) -> Response<Body> {
     let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
-    response
-        .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static(allowed));
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
 }
 

@@ -59,16 +59,10 @@ mod tests {
     #[test]
     fn requests_notifications_and_responses_are_messages() {
         check(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#, true);
-        check(
-            r#"{"id":"a","method":"x","params":{"a":[1]},"jsonrpc":"2.0"}"#,
-            true,
-        );
+        check(r#"{"id":"a","method":"x","params":{"a":[1]},"jsonrpc":"2.0"}"#, true);
         check(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, true);
         check(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, true);
-        check(
-            r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":""}}"#,
-            true,
-        );
+        check(r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":""}}"#, true);
     }
 
     // covers: SSE-04
@@ -98,13 +92,7 @@ mod tests {
 
     #[test]
     fn depth_is_no_danger() {
-        check(
-            &format!(
-                r#"{{"jsonrpc":"2.0","method":"x","params":{}"#,
-                "[".repeat(1_000_000)
-            ),
-            false,
-        );
+        check(&format!(r#"{{"jsonrpc":"2.0","method":"x","params":{}"#, "[".repeat(1_000_000)), false);
     }
 
     proptest! {

@@ -35,9 +35,7 @@ fn lines(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
             return Some(rest);
         };
         let (line, tail) = rest.split_at(end);
-        rest = tail
-            .strip_prefix(b"\r\n")
-            .unwrap_or_else(|| tail.get(1..).unwrap_or_default());
+        rest = tail.strip_prefix(b"\r\n").unwrap_or_else(|| tail.get(1..).unwrap_or_default());
         Some(line)
     })
 }
@@ -57,10 +55,7 @@ mod tests {
         check("", "event: message\ndata: \n\n");
         check("{\n}", "event: message\ndata: {\ndata: }\n\n");
         check("a\r\nb\rc", "event: message\ndata: a\ndata: b\ndata: c\n\n");
-        check(
-            "x\n\nevent: evil",
-            "event: message\ndata: x\ndata: \ndata: event: evil\n\n",
-        );
+        check("x\n\nevent: evil", "event: message\ndata: x\ndata: \ndata: event: evil\n\n");
     }
 
     proptest! {

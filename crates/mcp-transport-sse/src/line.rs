@@ -58,26 +58,16 @@ impl Line {
     }
 
     pub(crate) fn incoming_room(&self) -> Room {
-        Room {
-            items: self.settings.limits.max_incoming,
-            bytes: self.settings.limits.max_waiting_bytes,
-        }
+        Room { items: self.settings.limits.max_incoming, bytes: self.settings.limits.max_waiting_bytes }
     }
 
     pub(crate) fn outgoing_room(&self) -> Room {
-        Room {
-            items: self.settings.limits.max_outgoing,
-            bytes: self.settings.limits.max_waiting_bytes,
-        }
+        Room { items: self.settings.limits.max_outgoing, bytes: self.settings.limits.max_waiting_bytes }
     }
 
     pub(crate) fn keep(&self, value: Box<dyn Any + Send>) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let replaced = if kept.over {
-            Some(value)
-        } else {
-            kept.value.replace(value)
-        };
+        let replaced = if kept.over { Some(value) } else { kept.value.replace(value) };
         // Dropped outside the lock: what is kept may reach back to the session.
         drop(kept);
         drop(replaced);
@@ -99,8 +89,6 @@ impl Line {
 impl fmt::Debug for Line {
     // The id opens the session together with a credential: it stays out of logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Line")
-            .field("owner", &self.owner)
-            .finish_non_exhaustive()
+        f.debug_struct("Line").field("owner", &self.owner).finish_non_exhaustive()
     }
 }

@@ -44,12 +44,7 @@ struct State<T> {
 impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
         Self {
-            state: Mutex::new(State {
-                items: VecDeque::new(),
-                bytes: 0,
-                closed: false,
-                reader: None,
-            }),
+            state: Mutex::new(State { items: VecDeque::new(), bytes: 0, closed: false, reader: None }),
             room: Notify::new(),
         }
     }
@@ -85,11 +80,7 @@ impl<T> Queue<T> {
             if state.closed {
                 return Poll::Ready(None);
             }
-            if !state
-                .reader
-                .as_ref()
-                .is_some_and(|waker| waker.will_wake(cx.waker()))
-            {
+            if !state.reader.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                 state.reader = Some(cx.waker().clone());
             }
             return Poll::Pending;

@@ -61,20 +61,13 @@ impl Registry {
         let line = Arc::new(Line::new(owner.clone(), settings.clone()));
         state.sessions.insert(line.id.clone(), line.clone());
         drop(state);
-        Ok(Registered {
-            registry: self.clone(),
-            line,
-        })
+        Ok(Registered { registry: self.clone(), line })
     }
 
     /// The session with this id, if it is this caller's.
     pub(crate) fn find(&self, id: &str, caller: &Identity) -> Option<Arc<Line>> {
         let state = self.lock();
-        state
-            .sessions
-            .get(id)
-            .filter(|line| line.belongs_to(caller))
-            .cloned()
+        state.sessions.get(id).filter(|line| line.belongs_to(caller)).cloned()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -72,11 +72,7 @@ impl SseService {
 
     fn configured(&self, limits: SseLimits, clock: Arc<dyn Clock>) -> Self {
         Self(Arc::new(Inner {
-            settings: Arc::new(Settings {
-                messages: self.0.settings.messages.clone(),
-                limits,
-                clock,
-            }),
+            settings: Arc::new(Settings { messages: self.0.settings.messages.clone(), limits, clock }),
             registry: Arc::default(),
             handler: self.0.handler.clone(),
         }))

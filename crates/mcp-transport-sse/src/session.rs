@@ -58,11 +58,7 @@ pub struct Session {
 
 impl Session {
     pub(crate) fn new(opener: Parts, line: &Arc<Line>) -> Self {
-        Self {
-            opener,
-            incoming: Incoming(line.clone()),
-            outgoing: Outgoing(Arc::new(LastOne(line.clone()))),
-        }
+        Self { opener, incoming: Incoming(line.clone()), outgoing: Outgoing(Arc::new(LastOne(line.clone()))) }
     }
 
     /// Who opened the session, and alone may use it.

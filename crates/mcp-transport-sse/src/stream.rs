@@ -21,11 +21,7 @@ pub(crate) struct EventStream {
 
 impl EventStream {
     pub(crate) fn new(session: Registered) -> Self {
-        Self {
-            session,
-            began: false,
-            silence: None,
-        }
+        Self { session, began: false, silence: None }
     }
 }
 
@@ -44,10 +40,7 @@ impl http_body::Body for EventStream {
             this.began = true;
             // spec SSE-02: the first event says where to POST to.
             let endpoint = format!("{}?sessionId={}", settings.messages, line.id);
-            return Poll::Ready(Some(Ok(Frame::data(event::encode(
-                "endpoint",
-                endpoint.as_bytes(),
-            )))));
+            return Poll::Ready(Some(Ok(Frame::data(event::encode("endpoint", endpoint.as_bytes())))));
         }
         match line.outgoing.poll_pop(cx) {
             Poll::Ready(Some(json)) => {
@@ -70,8 +63,6 @@ impl http_body::Body for EventStream {
 
 impl fmt::Debug for EventStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventStream")
-            .field("session", &self.session)
-            .finish_non_exhaustive()
+        f.debug_struct("EventStream").field("session", &self.session).finish_non_exhaustive()
     }
 }

@@ -45,11 +45,7 @@ async fn messages_that_nobody_takes_are_bounded() {
     let stream = Stream::open(server.addr, "/sse", "ada").await;
     assert_eq!(post(server.addr, &stream.endpoint, "ada", PING).await, 202);
     assert_eq!(post(server.addr, &stream.endpoint, "ada", PING).await, 202);
-    let refused = call(
-        server.addr,
-        request(Method::POST, &stream.endpoint, Some("ada"), PING),
-    )
-    .await;
+    let refused = call(server.addr, request(Method::POST, &stream.endpoint, Some("ada"), PING)).await;
     assert_eq!(refused.status, 503);
     assert_eq!(refused.headers["retry-after"], "5");
 }
@@ -72,15 +68,9 @@ async fn a_client_that_takes_nothing_loses_its_session() {
         }
     };
     let clock = Clockwork::new();
-    let limits = SseLimits::default()
-        .outgoing(4, 2 * 1024 * 1024)
-        .slow_reader(Duration::from_secs(30));
-    let server = serve(
-        SseService::new("/messages", flood)
-            .limits(limits)
-            .clock(Arc::new(clock.clone())),
-    )
-    .await;
+    let limits = SseLimits::default().outgoing(4, 2 * 1024 * 1024).slow_reader(Duration::from_secs(30));
+    let server =
+        serve(SseService::new("/messages", flood).limits(limits).clock(Arc::new(clock.clone()))).await;
     let stream = Stream::open(server.addr, "/sse", "ada").await;
 
     // It writes until buffers and queue are full, and then waits, for as long as the clock stands still.

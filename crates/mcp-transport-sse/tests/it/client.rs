@@ -39,9 +39,7 @@ pub(crate) fn request(
 
 async fn send(addr: SocketAddr, request: Request<Full<Bytes>>) -> (http::Response<Incoming>, JoinHandle<()>) {
     let socket = TcpStream::connect(addr).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket))
-        .await
-        .unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.unwrap();
     let connection = tokio::spawn(async move {
         let _ = connection.await;
     });
@@ -54,17 +52,11 @@ pub(crate) async fn call(addr: SocketAddr, request: Request<Full<Bytes>>) -> Ans
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     connection.abort();
-    Answer {
-        status: head.status,
-        headers: head.headers,
-        body: String::from_utf8(body.to_vec()).unwrap(),
-    }
+    Answer { status: head.status, headers: head.headers, body: String::from_utf8(body.to_vec()).unwrap() }
 }
 
 pub(crate) async fn post(addr: SocketAddr, path: &str, caller: &str, body: &str) -> StatusCode {
-    call(addr, request(Method::POST, path, Some(caller), body.to_owned()))
-        .await
-        .status
+    call(addr, request(Method::POST, path, Some(caller), body.to_owned())).await.status
 }
 
 /// An open stream. Dropping it closes its connection.
@@ -87,13 +79,8 @@ impl Stream {
         let (response, connection) = send(addr, request(Method::GET, path, Some(caller), "")).await;
         assert_eq!(response.status(), 200);
         let (head, body) = response.into_parts();
-        let mut stream = Self {
-            headers: head.headers,
-            endpoint: String::new(),
-            body,
-            seen: String::new(),
-            connection,
-        };
+        let mut stream =
+            Self { headers: head.headers, endpoint: String::new(), body, seen: String::new(), connection };
         let first = stream.event().await.unwrap();
         stream.endpoint = first.strip_prefix("event: endpoint\ndata: ").unwrap().to_owned();
         stream
@@ -117,9 +104,6 @@ impl Stream {
     /// The next message.
     pub(crate) async fn message(&mut self) -> String {
         let event = self.event().await.expect("a message");
-        event
-            .strip_prefix("event: message\ndata: ")
-            .expect("a message")
-            .to_owned()
+        event.strip_prefix("event: message\ndata: ").expect("a message").to_owned()
     }
 }

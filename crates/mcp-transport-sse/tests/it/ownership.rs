@@ -12,16 +12,8 @@ use crate::server::{echo_server, serve};
 async fn somebody_elses_session_does_not_exist() {
     let server = echo_server(SseLimits::default()).await;
     let mut stream = Stream::open(server.addr, "/sse", "ada").await;
-    let stolen = call(
-        server.addr,
-        request(Method::POST, &stream.endpoint, Some("bob"), PING),
-    )
-    .await;
-    let unknown = call(
-        server.addr,
-        request(Method::POST, "/messages?sessionId=x", Some("bob"), PING),
-    )
-    .await;
+    let stolen = call(server.addr, request(Method::POST, &stream.endpoint, Some("bob"), PING)).await;
+    let unknown = call(server.addr, request(Method::POST, "/messages?sessionId=x", Some("bob"), PING)).await;
     assert_eq!(stolen.status, 404);
     assert_eq!((stolen.status, stolen.body), (unknown.status, unknown.body));
     // Not even by a message that would be refused for another reason.

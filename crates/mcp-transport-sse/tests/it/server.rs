@@ -45,11 +45,7 @@ pub(crate) async fn serve(sse: SseService) -> Server {
             let (socket, _) = listener.accept().await.unwrap();
             let sse = shared.clone();
             let service = hyper::service::service_fn(move |mut request: Request<HyperBody>| {
-                match request
-                    .headers()
-                    .get("x-caller")
-                    .and_then(|name| name.to_str().ok())
-                {
+                match request.headers().get("x-caller").and_then(|name| name.to_str().ok()) {
                     Some("nobody") => {
                         request.extensions_mut().insert(Identity::anonymous());
                     }

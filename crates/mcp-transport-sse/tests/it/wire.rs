@@ -16,10 +16,7 @@ async fn the_endpoint_comes_first_and_then_messages() {
     assert_eq!(post(server.addr, &stream.endpoint, "ada", PING).await, 202);
     assert_eq!(stream.message().await, PING);
     let notification = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
-    assert_eq!(
-        post(server.addr, &stream.endpoint, "ada", notification).await,
-        202
-    );
+    assert_eq!(post(server.addr, &stream.endpoint, "ada", notification).await, 202);
     assert_eq!(stream.message().await, notification);
 }
 
@@ -41,10 +38,7 @@ async fn what_is_no_message_is_refused() {
     let (addr, path) = (server.addr, stream.endpoint.clone());
 
     let accepted = call(addr, request(Method::POST, &path, Some("ada"), PING)).await;
-    assert_eq!(
-        (accepted.status.as_u16(), accepted.body.as_str()),
-        (202, "Accepted")
-    );
+    assert_eq!((accepted.status.as_u16(), accepted.body.as_str()), (202, "Accepted"));
 
     assert_eq!(post(addr, &path, "ada", "{").await, 400);
     assert_eq!(post(addr, &path, "ada", &format!("[{PING}]")).await, 400);
@@ -54,9 +48,7 @@ async fn what_is_no_message_is_refused() {
     assert_eq!(post(addr, &path, "ada", &" ".repeat(1001)).await, 413);
 
     let mut plain = request(Method::POST, &path, Some("ada"), PING);
-    plain
-        .headers_mut()
-        .insert("content-type", "text/plain".parse().unwrap());
+    plain.headers_mut().insert("content-type", "text/plain".parse().unwrap());
     assert_eq!(call(addr, plain).await.status, 415);
 
     for method in [Method::GET, Method::PUT, Method::DELETE] {
@@ -67,10 +59,7 @@ async fn what_is_no_message_is_refused() {
 
     // Nothing of all that reached the handler but the one good message.
     assert_eq!(stream.message().await, PING);
-    assert_eq!(
-        post(addr, &path, "ada", r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#).await,
-        202
-    );
+    assert_eq!(post(addr, &path, "ada", r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#).await, 202);
     assert!(stream.message().await.contains("\"id\":2"));
 }
 
