@@ -1,8 +1,5 @@
 //! The decision: a caller, messages, yes or no.
 
-use serde_json::Value;
-use serde_json::value::RawValue;
-
 use crate::{Identity, Scopes};
 
 use super::message::{Contradiction, Message};
@@ -51,20 +48,21 @@ impl Policy {
             return Ok((self.required().clone(), self.allows_anonymous()));
         };
         let params = message.params()?;
+        let (reference, listened);
         let mut items: Vec<Item<'_>> = Vec::new();
         match method {
             "tools/call" => items.extend(params.name.as_deref().map(Item::Tool)),
             "prompts/get" => items.extend(params.name.as_deref().map(Item::Prompt)),
             "completion/complete" => {
-                if let Some(reference) = &params.reference {
+                reference = params.reference()?;
+                if let Some(reference) = &reference {
                     items.extend(reference.name.as_deref().map(Item::Prompt));
                     items.extend(reference.uri.as_deref().map(Item::Resource));
                 }
             }
             "subscriptions/listen" => {
-                if let Some(wanted) = &params.notifications {
-                    items.extend(wanted.resources.iter().map(|uri| Item::Resource(uri)));
-                }
+                listened = params.listened()?;
+                items.extend(listened.iter().map(|uri| Item::Resource(uri)));
             }
             _ if method.starts_with("resources/") => {
                 items.extend(params.uri.as_deref().map(Item::Resource));
@@ -72,23 +70,23 @@ impl Policy {
             _ => {}
         }
         let mut needed = self.required().union(&self.method_needs(method));
+        let mut by_arguments = Scopes::none();
         for item in &items {
             needed = needed.union(&self.needs(*item));
             if let Item::Tool(name) = item {
-                needed = needed.union(&self.argument_needs(name, || arguments(params.arguments)));
+                by_arguments = self.argument_needs(name, || params.arguments())?;
             }
         }
+        // What arguments need is said of this very call, so it counts for a tool that is open otherwise, too.
+        needed = needed.union(&by_arguments);
         let open = self.allows_anonymous()
+            && by_arguments.is_empty()
             && (self.opens_method(method)
                 || is_lifecycle(method)
                 || (!items.is_empty() && items.iter().all(|item| self.opens(*item))))
             && items.iter().all(|item| self.opens(*item));
         Ok((needed, open))
     }
-}
-
-fn arguments(raw: Option<&RawValue>) -> Value {
-    raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or(Value::Null)
 }
 
 /// What a client must be able to do before it can know that it should sign in: meet the server and read its lists.
@@ -211,6 +209,68 @@ mod tests {
         check(&policy, &nobody, &batch, Err(Refusal::SignIn(Scopes::from(["mcp", "admin"]))));
         // Signed in without the scope: what is open to everybody is open to it as well.
         check(&policy, &caller(""), &call("search"), Ok(()));
+    }
+
+    // A parser behind this one counts positions otherwise, if it takes them at all.
+    // covers: TR-13
+    #[test]
+    fn reads_names_and_never_positions() {
+        let policy = Policy::new().tool("drop", "admin").allow_anonymous_tool("search");
+        for body in [
+            r#"[["1","tools/call",{"name":"drop"}]]"#,
+            r#"{"method":"tools/call","params":["search","drop"]}"#,
+            r#"{"method":"completion/complete","params":{"ref":["search","drop"]}}"#,
+            r#"{"method":"subscriptions/listen","params":{"notifications":[["file:///a"]]}}"#,
+        ] {
+            for identity in [caller(""), Identity::anonymous()] {
+                let outcome = parse(body.as_bytes(), &HeaderMap::new())
+                    .map_err(Refusal::Body)
+                    .and_then(|messages| policy.decide(&identity, &messages));
+                assert!(matches!(outcome, Err(Refusal::Body(_))), "{body} {outcome:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn arguments_that_cannot_be_read_are_not_taken_for_none() {
+        let policy = Policy::new().tool_arguments("send", |arguments| match arguments["to"].as_str() {
+            Some("ops") => Scopes::from("send:ops"),
+            _ => Scopes::none(),
+        });
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for more in ["1e999", r#""\ud800""#, &deep] {
+            let body = format!(
+                r#"{{"method":"tools/call","params":{{"name":"send","arguments":{{"to":"ops","x":{more}}}}}}}"#
+            );
+            let messages = parse(body.as_bytes(), &HeaderMap::new()).unwrap();
+            let outcome = policy.decide(&caller(""), &messages);
+            assert!(matches!(outcome, Err(Refusal::Body(_))), "{body} {outcome:?}");
+        }
+    }
+
+    #[test]
+    fn adds_up_the_rules_by_arguments_and_opens_no_call_that_they_close() {
+        let policy = Policy::new()
+            .tool_arguments("send", |a| if a["to"] == "ops" { Scopes::from("x") } else { Scopes::none() })
+            .tool_arguments("send", |a| if a["to"] == "ops" { Scopes::from("y") } else { Scopes::none() });
+        check(&policy, &caller(""), &call("send"), Err(Refusal::Scopes(Scopes::from(["x", "y"]))));
+        let policy = policy.allow_anonymous_tool("send");
+        let nobody = Identity::anonymous();
+        check(&policy, &nobody, &call("send"), Err(Refusal::SignIn(Scopes::from(["x", "y"]))));
+        check(&policy, &nobody, r#"{"method":"tools/call","params":{"name":"send"}}"#, Ok(()));
+    }
+
+    #[test]
+    fn a_body_cannot_ask_for_work_without_end() {
+        let policy = Policy::new().resources_under("file:///secret/", "secret");
+        let uris = vec![r#""file:///a""#; 5000].join(",");
+        let body = format!(
+            r#"{{"method":"subscriptions/listen","params":{{"notifications":{{"resourceSubscriptions":[{uris}]}}}}}}"#
+        );
+        let messages = parse(body.as_bytes(), &HeaderMap::new()).unwrap();
+        assert!(matches!(policy.decide(&caller(""), &messages), Err(Refusal::Body(_))));
+        let batch = format!("[{}]", vec![r#"{"method":"ping"}"#; 5000].join(","));
+        assert!(parse(batch.as_bytes(), &HeaderMap::new()).is_err());
     }
 
     #[test]

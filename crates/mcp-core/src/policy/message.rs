@@ -1,12 +1,14 @@
 //! JSON-RPC messages, read as far as a policy needs them and no further.
 //!
-//! A member that decides something may stand there once: a parser behind this one might take the other of two.
+//! A member that decides something may stand there once, and by its name: a parser behind this one might take the other
+//! of two, or count positions in an array otherwise.
 
 use std::borrow::Cow;
 
 use base64ct::{Base64, Encoding};
 use http::HeaderMap;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// One message of a body.
@@ -31,12 +33,14 @@ pub(crate) struct Params<'a> {
     pub(crate) name: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     pub(crate) uri: Option<Cow<'a, str>>,
+    #[serde(borrow, default, rename = "taskId")]
+    task_id: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     pub(crate) arguments: Option<&'a RawValue>,
     #[serde(borrow, default, rename = "ref")]
-    pub(crate) reference: Option<Reference<'a>>,
+    reference: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    pub(crate) notifications: Option<Notifications<'a>>,
+    notifications: Option<&'a RawValue>,
 }
 
 /// What a `completion/complete` completes.
@@ -50,9 +54,9 @@ pub(crate) struct Reference<'a> {
 
 /// What a `subscriptions/listen` listens to.
 #[derive(Deserialize)]
-pub(crate) struct Notifications<'a> {
+struct Notifications<'a> {
     #[serde(borrow, default, rename = "resourceSubscriptions")]
-    pub(crate) resources: Vec<Cow<'a, str>>,
+    resources: Option<Vec<Cow<'a, str>>>,
 }
 
 /// Why a body cannot be judged.
@@ -69,9 +73,7 @@ impl<'a> Message<'a> {
     pub(crate) fn params(&self) -> Result<Params<'a>, Contradiction> {
         match self.params {
             None => Ok(Params::default()),
-            Some(raw) => {
-                serde_json::from_str(raw.get()).map_err(|_| Contradiction::NotJsonRpc(INVALID_PARAMS))
-            }
+            Some(raw) => named(raw).ok_or(Contradiction::NotJsonRpc(INVALID_PARAMS)),
         }
     }
 
@@ -81,13 +83,45 @@ impl<'a> Message<'a> {
     }
 }
 
+impl<'a> Params<'a> {
+    /// What a `completion/complete` completes.
+    pub(crate) fn reference(&self) -> Result<Option<Reference<'a>>, Contradiction> {
+        let read = |raw| named(raw).ok_or(Contradiction::NotJsonRpc(INVALID_PARAMS));
+        self.reference.map(read).transpose()
+    }
+
+    /// The resources a `subscriptions/listen` listens to.
+    pub(crate) fn listened(&self) -> Result<Vec<Cow<'a, str>>, Contradiction> {
+        let Some(raw) = self.notifications else { return Ok(Vec::new()) };
+        named::<Notifications<'a>>(raw)
+            .map(|wanted| wanted.resources.unwrap_or_default())
+            .filter(|resources| resources.len() <= MAX_ITEMS)
+            .ok_or(Contradiction::NotJsonRpc(INVALID_PARAMS))
+    }
+
+    /// The arguments of a tool, `null` if there are none.
+    pub(crate) fn arguments(&self) -> Result<Value, Contradiction> {
+        let Some(raw) = self.arguments else { return Ok(Value::Null) };
+        serde_json::from_str(raw.get()).map_err(|_| Contradiction::NotJsonRpc(INVALID_PARAMS))
+    }
+}
+
+/// Reads an object. An array would do for serde, which then goes by positions.
+fn named<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+    raw.get().starts_with('{').then(|| serde_json::from_str(raw.get()).ok()).flatten()
+}
+
 /// Reads a body: one message, or an array of them (allowed up to 2025-03-26, spec TL-02), and compares the first with
 /// the headers of 2026-07-28.
 pub(crate) fn parse<'a>(body: &'a [u8], headers: &HeaderMap) -> Result<Vec<Message<'a>>, Contradiction> {
     let first = body.iter().find(|b| !b.is_ascii_whitespace());
     let not_json = |_| Contradiction::NotJsonRpc(PARSE_ERROR);
     let messages: Vec<Message<'a>> = if first == Some(&b'[') {
-        serde_json::from_slice(body).map_err(not_json)?
+        let elements: Vec<&RawValue> = serde_json::from_slice(body).map_err(not_json)?;
+        let elements = Some(elements).filter(|elements| elements.len() <= MAX_ITEMS);
+        elements
+            .and_then(|elements| elements.into_iter().map(named).collect())
+            .ok_or(Contradiction::NotJsonRpc(INVALID_REQUEST))?
     } else {
         vec![serde_json::from_slice(body).map_err(not_json)?]
     };
@@ -110,7 +144,12 @@ fn method_of(message: &Message<'_>) -> Option<String> {
 
 fn name_of(message: &Message<'_>) -> Option<String> {
     let params = message.params().ok()?;
-    params.name.or(params.uri).map(Cow::into_owned)
+    let name = match message.method.as_deref() {
+        // As the tasks extension has it (SEP-2663).
+        Some(method) if method.starts_with("tasks/") => params.task_id,
+        _ => params.name.or(params.uri),
+    };
+    name.map(Cow::into_owned)
 }
 
 /// A header that may stand there once, its value decoded (spec TR-11).
@@ -132,6 +171,9 @@ fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<Cow<'h, str>>
             .ok_or(Contradiction::Headers),
     }
 }
+
+/// How many messages a body may hold, and resources a message may listen to. Each costs the judge some work.
+const MAX_ITEMS: usize = 1000;
 
 const PARSE_ERROR: i32 = -32700;
 const INVALID_REQUEST: i32 = -32600;
@@ -179,6 +221,10 @@ mod tests {
         check(CALL, &[("mcp-method", "tools/call"), ("mcp-name", "add")], Ok(1));
         check(CALL, &[("mcp-name", "=?base64?YWRk?=")], Ok(1));
         check(CALL, &[("mcp-name", " add ")], Ok(1));
+        // The tasks extension names tasks by their id.
+        let task = r#"{"method":"tasks/get","params":{"taskId":"t1"}}"#;
+        check(task, &[("mcp-method", "tasks/get"), ("mcp-name", "t1")], Ok(1));
+        check(task, &[("mcp-name", "t2")], BAD);
         check(CALL, &[("mcp-method", "tools/list")], BAD);
         check(CALL, &[("mcp-method", "Tools/Call")], BAD);
         check(CALL, &[("mcp-name", "other")], BAD);

@@ -24,7 +24,7 @@ struct Rules {
     required: Scopes,
     methods: HashMap<String, Scopes>,
     tools: HashMap<String, Scopes>,
-    tool_arguments: HashMap<String, ByArguments>,
+    tool_arguments: HashMap<String, Vec<ByArguments>>,
     prompts: HashMap<String, Scopes>,
     resources: HashMap<String, Scopes>,
     resource_prefixes: Vec<(String, Scopes)>,
@@ -99,7 +99,7 @@ impl Policy {
     }
 
     /// Scopes for a tool that depend on its arguments (spec AUTH-26). The function sees the arguments as the caller sent
-    /// them, `null` if there were none.
+    /// them, `null` if there were none. What it asks for is needed even where anybody may call the tool otherwise.
     #[must_use]
     pub fn tool_arguments(
         self,
@@ -107,7 +107,7 @@ impl Policy {
         needs: impl Fn(&Value) -> Scopes + Send + Sync + 'static,
     ) -> Self {
         self.change(|rules| {
-            rules.tool_arguments.insert(name.to_owned(), Arc::new(needs));
+            rules.tool_arguments.entry(name.to_owned()).or_default().push(Arc::new(needs));
         })
     }
 
@@ -243,8 +243,14 @@ impl Policy {
         self.0.methods.get(method).cloned().unwrap_or_default()
     }
 
-    pub(super) fn argument_needs(&self, tool: &str, arguments: impl FnOnce() -> Value) -> Scopes {
-        self.0.tool_arguments.get(tool).map(|needs| needs(&arguments())).unwrap_or_default()
+    pub(super) fn argument_needs<E>(
+        &self,
+        tool: &str,
+        arguments: impl FnOnce() -> Result<Value, E>,
+    ) -> Result<Scopes, E> {
+        let Some(rules) = self.0.tool_arguments.get(tool) else { return Ok(Scopes::none()) };
+        let arguments = arguments()?;
+        Ok(rules.iter().fold(Scopes::none(), |needed, rule| needed.union(&rule(&arguments))))
     }
 
     /// All scopes that calling, getting or reading an item needs.
