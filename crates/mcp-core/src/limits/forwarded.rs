@@ -152,6 +152,14 @@ mod tests {
     }
 
     #[test]
+    fn a_comma_in_quotes_separates_nothing() {
+        assert_eq!(
+            hops("forwarded", &[r#"for=192.0.2.1, for=192.0.2.2;by="a, b";proto="c,d""#]),
+            ["192.0.2.2", "192.0.2.1"].map(some)
+        );
+    }
+
+    #[test]
     fn a_quote_left_open_by_the_client_does_not_swallow_the_proxys_words() {
         for client in [r#"for="6.6.6.6"#, r#"for=6.6.6.6;x=""#, r#"""#, r#"for="a, for=6.6.6.6"#] {
             let line = format!(r#"{client}, for="[2001:db8::1]:1234""#);

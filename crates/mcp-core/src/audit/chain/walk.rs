@@ -84,3 +84,39 @@ impl<'a> Walk<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::chain::keys::Keys;
+    use crate::audit::chain::row::Trail;
+    use crate::audit::{AuditEvent, EventKind, Outcome};
+    use crate::{SecretKey, Timestamp};
+
+    /// Not even a writer that errs, or two that share a key, can make rows that skip numbers.
+    #[test]
+    fn a_row_bound_to_the_one_before_it_must_have_its_number_too() {
+        let keys = Keys::new(&SecretKey::random());
+        let event = AuditEvent::new(Timestamp::from_secs(1), EventKind::Guard, Outcome::Denied);
+        let write = |chain, seq, prev: &Mac, trail| {
+            let (line, mac) =
+                Row::write(&keys.rows, "log", Position { chain, seq }, prev, trail, &event).unwrap();
+            (line.trim_end().to_owned(), mac)
+        };
+        let begun = Some(Trail::Begun { cut: 0 });
+        let (first, mac) = write(0, 0, &Mac::default(), begun);
+        for (chain, seq, trail, fits) in [
+            (0, 1, None, true),
+            (1, 0, begun, true),
+            (0, 2, None, false),
+            (1, 0, None, false),
+            (1, 1, begun, false),
+            (2, 0, begun, false),
+        ] {
+            let mut walk = Walk::from_start(&keys.rows, None);
+            assert!(walk.step(first.as_bytes()).is_ok());
+            let (next, _) = write(chain, seq, &mac, trail);
+            assert_eq!(walk.step(next.as_bytes()).is_ok(), fits, "{chain} {seq} {trail:?}");
+        }
+    }
+}
