@@ -39,6 +39,9 @@ use crate::{
 };
 
 /// Tries authenticators in order; the first that knows the credential decides, and its refusal is final.
+///
+/// One that cannot tell at the moment leaves the credential to the others. If none of them accepts it, the answer is
+/// that we cannot tell, not that it is bad.
 #[derive(Debug, Default)]
 pub struct AnyOf(Vec<Box<dyn Authenticator>>);
 
@@ -95,17 +98,20 @@ impl Authenticator for AnyOf {
         resource: &ProtectedResource,
     ) -> Result<Identity, AuthError> {
         let mut answer = AuthError::missing();
+        let mut doubt = None;
         for (place, member) in self.0.iter().enumerate() {
             match member.authenticate(request, resource).await {
                 Ok(identity) => return Ok(identity.let_in_by(place)),
                 Err(error) => match error.kind() {
                     AuthErrorKind::Missing => {}
                     AuthErrorKind::NotMine => answer = error,
+                    AuthErrorKind::Unavailable(_) => doubt = doubt.or(Some(error)),
+                    AuthErrorKind::InvalidToken => return Err(doubt.unwrap_or(error)),
                     _ => return Err(error),
                 },
             }
         }
-        Err(answer)
+        Err(doubt.unwrap_or(answer))
     }
 
     fn authenticate_now(&self, request: &RequestHead<'_>, resource: &ProtectedResource) -> Option<Identity> {
