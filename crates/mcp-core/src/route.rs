@@ -17,7 +17,8 @@ pub enum Access {
     /// OAuth clients, which prove themselves in the request: token, revocation, registration. Scripts of any web page
     /// may call, because nothing a browser adds by itself (cookies) counts here.
     Client,
-    /// Callers with a token: an MCP endpoint.
+    /// Callers with a token: an MCP endpoint. Only [`SiteBuilder::resource`](crate::SiteBuilder::resource) makes such a
+    /// route; a site refuses any other that says so.
     Protected,
 }
 

@@ -17,8 +17,8 @@ use crate::limits::{Limits, TrustedProxies};
 use crate::policy::Policy;
 use crate::stream::Streams;
 use crate::{
-    Authenticator, Body, BoxError, BoxService, Clock, ConfigError, PublicUrl, Route, SecretKey, SiteContext,
-    SystemClock,
+    Access, Authenticator, Body, BoxError, BoxService, Clock, ConfigError, PublicUrl, Route, SecretKey,
+    SiteContext, SystemClock,
 };
 
 use super::endpoint::Endpoint;
@@ -240,6 +240,13 @@ impl SiteBuilder {
             }
         }
         for route in self.routes.iter().cloned().chain(authenticator.routes()) {
+            if route.access() == Access::Protected {
+                let path = route.path();
+                return Err(ConfigError::new(format!(
+                    "the route {path} says Access::Protected, but routes are answered without a token: make it an \
+                     endpoint with .resource({path:?}, …), or say who else may come"
+                )));
+            }
             let target = Target::Open(Arc::new(route.clone()));
             if route.is_at_origin() {
                 table.add(route.path(), &target)?;

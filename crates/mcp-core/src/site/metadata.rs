@@ -16,14 +16,16 @@ use crate::{
 use super::table::{Table, Target};
 
 /// Mounts the documents: for each resource where RFC 9728 has clients look and where challenges point, and that of the
-/// first resource at the root, where clients look last.
+/// first resource at the root, where clients look last. A place that two could have is the one's for whom it is the more
+/// telling: an endpoint at the root has its own document there, wherever it stands in the list.
 pub(super) fn mount(
     table: &mut Table,
     site: &PublicUrl,
     resources: &[ProtectedResource],
     authenticator: &dyn Authenticator,
 ) -> Result<(), ConfigError> {
-    for (place, resource) in resources.iter().enumerate() {
+    let mut documents = Vec::new();
+    for resource in resources {
         let metadata = authenticator.metadata(resource);
         if metadata.open {
             continue;
@@ -31,25 +33,25 @@ pub(super) fn mount(
         check(&metadata)?;
         let text = serde_json::to_vec(&resource.document(&metadata))
             .map_err(|error| ConfigError::new("the resource metadata cannot be written").because(error))?;
-        let target = document(Bytes::from(text));
-        // Under the host's root, by the book; under the site's path, where a proxy that forwards nothing else finds it;
-        // and as such a proxy passes it on. The places coincide where the site has no path.
-        let mut paths = vec![
-            resource.well_known_path(),
-            format!("{}{WELL_KNOWN}{}", site.path(), resource.path()),
-            format!("{WELL_KNOWN}{}", resource.path()),
-        ];
-        if place == 0 {
-            paths.push(WELL_KNOWN.to_owned());
-            paths.push(format!("{}{WELL_KNOWN}", site.path()));
-        }
-        paths.sort();
-        paths.dedup();
-        for path in paths {
-            // A resource at the site's own path has its document at the root already.
-            if table.find(&path).is_none() {
-                table.add(&path, &target)?;
-            }
+        documents.push((resource, document(Bytes::from(text))));
+    }
+    // Under the host's root, by the book; nothing else may stand there.
+    for (resource, target) in &documents {
+        table.add(&resource.well_known_path(), target)?;
+    }
+    // Under the site's path, where a proxy that forwards nothing else finds it; and as such a proxy passes it on. The
+    // places coincide where the site has no path.
+    let below = documents
+        .iter()
+        .map(|(resource, target)| (format!("{}{WELL_KNOWN}{}", site.path(), resource.path()), target));
+    let stripped =
+        documents.iter().map(|(resource, target)| (format!("{WELL_KNOWN}{}", resource.path()), target));
+    let root = documents.first().into_iter().flat_map(|(_, target)| {
+        [(WELL_KNOWN.to_owned(), target), (format!("{}{WELL_KNOWN}", site.path()), target)]
+    });
+    for (path, target) in below.chain(stripped).chain(root) {
+        if table.find(&path).is_none() {
+            table.add(&path, target)?;
         }
     }
     Ok(())

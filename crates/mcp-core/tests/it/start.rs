@@ -112,6 +112,7 @@ fn secrets_are_long_and_made() {
     let sentence = |bytes: &[u8]| SecretKey::new(bytes).unwrap_err().to_string();
     assert!(sentence(b"secret").contains("at least 256"), "{}", sentence(b"secret"));
     assert!(sentence(&[0; 32]).contains("all zeros"));
+    assert!(sentence(b"a-string-secret-at-least-256-bits-long").contains("everybody knows"));
 }
 
 // covers: AUTH-30
@@ -122,4 +123,22 @@ async fn an_open_server_leads_nobody_in_circles() {
     let client = Client::in_memory("http://127.0.0.1:8000", site);
     let call = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "secret" } });
     client.post("/mcp").json(&call).send().await.expect_status(403).expect_no_challenge();
+}
+
+#[tokio::test]
+async fn a_protected_route_is_not_mounted_without_protection() {
+    use mcp_core::{Access, Route};
+    let route = || Route::new("/admin", [http::Method::GET], Access::Protected, mirror());
+    let tokens = || Tokens::default().with("t", caller("ada", ""));
+    let by_operator = site("https://mcp.example.com").auth(tokens()).public(route());
+    check(by_operator, &["/admin", ".resource(", "Access::Protected"]).await;
+}
+
+#[tokio::test]
+async fn nothing_else_stands_where_clients_look_for_metadata() {
+    use mcp_core::{Access, Route};
+    let path = "/.well-known/oauth-protected-resource/mcp";
+    let route = Route::new(path, [http::Method::GET], Access::Public, mirror());
+    let set_up = site("https://mcp.example.com").auth(Tokens::default()).public(route);
+    check(set_up, &[path, "two routes"]).await;
 }
