@@ -66,6 +66,18 @@ impl AuthLayerBuilder {
         self
     }
 
+    /// How many attempts are answered.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The reverse proxies whose word on a client's address counts.
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.proxies = proxies;
+        self
+    }
+
     /// The key sessions are bound with. Random per process unless nodes share sessions.
     pub fn session_key(mut self, key: SecretKey) -> Self {
         self.session_key = Some(key);

@@ -77,6 +77,12 @@ impl Endpoint {
     }
 }
 
+impl From<String> for Endpoint {
+    fn from(path: String) -> Self {
+        Self::at(path)
+    }
+}
+
 impl From<&str> for Endpoint {
     fn from(path: &str) -> Self {
         Self::at(path)
