@@ -1,12 +1,17 @@
 //! What a request for a protected resource goes through: authenticate, policy, session, service.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::audit::{Audit, AuditEvent, EventKind, Outcome};
@@ -27,6 +32,9 @@ const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// The first protocol version without sessions (spec TR-02).
 const STATELESS_SINCE: &str = "2026-07-28";
+
+/// How long a body that is judged may take to arrive.
+const BODY_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Everything that stands before one resource.
 #[derive(Debug)]
@@ -52,6 +60,8 @@ pub(crate) struct Gate {
 pub(crate) struct Admitted {
     pub(crate) request: Request<Body>,
     pub(crate) identity: Identity,
+    /// What it asks for, where a policy read it and somebody records it.
+    pub(crate) asked: Option<Asked>,
 }
 
 impl Gate {
@@ -66,7 +76,7 @@ impl Gate {
             Ok(identity) => identity,
             Err(error) => return Err(self.refuse(&parts, None, &error, None)),
         };
-        let body = self.authorize(&parts, &identity, body).await?;
+        let (body, asked) = self.authorize(&parts, &identity, body).await?;
         if !self.unwrap_session(&mut parts.headers, &identity) {
             self.audit.record(
                 self.event(&parts, EventKind::Session, Outcome::Denied)
@@ -77,29 +87,28 @@ impl Gate {
         }
         self.strip(&mut parts.headers);
         parts.extensions.insert(identity.clone());
-        Ok(Admitted { request: Request::from_parts(parts, body), identity })
+        Ok(Admitted { request: Request::from_parts(parts, body), identity, asked })
     }
 
     /// The same at once, for the request that most requests are: the authenticator need not wait, and nothing depends on
     /// the body. `None` leaves the request as it was and the decision, refusals above all, to [`admit`](Self::admit).
     pub(crate) fn admit_now(&self, path: &str, request: &mut Request<Body>) -> Option<Identity> {
         let presented = self.is_presented(request.headers());
-        if (presented && self.limits.is_alert()) || (self.policy.reads_bodies() && has_body(request.method()))
-        {
+        let judged = self.policy.reads_bodies() && has_body(request.method(), request.body());
+        if judged || (presented && self.limits.is_alert()) {
             return None;
         }
         let head = RequestHead::of(request, self.resource.site(), path);
         let identity = self.authenticator.authenticate_now(&head, &self.resource)?;
-        let unsigned = identity.is_anonymous() && !self.open;
-        if unsigned || !self.policy.missing(&identity, self.policy.required()).is_empty() {
+        if self.is_unsigned(&identity) || !self.policy.missing(&identity, self.policy.required()).is_empty() {
             return None;
         }
         if presented {
-            self.limits.succeeded(head.credential_digest());
+            self.limits.succeeded(&self.credential_digest(&head));
         }
         if !identity.is_anonymous() {
             self.limits.admit(self.clock.now(), identity.principal().as_str()).ok()?;
-            self.streams.seen(&identity);
+            self.streams.seen(&self.resource, &identity);
         }
         if !self.unwrap_session(request.headers_mut(), &identity) {
             return None;
@@ -119,7 +128,7 @@ impl Gate {
         let head = RequestHead::new(parts, self.resource.site(), path).from_address(address);
         let presented = self.is_presented(&parts.headers);
         if presented && self.limits.is_alert() {
-            match self.limits.check(self.clock.now(), address, head.credential_digest()) {
+            match self.limits.check(self.clock.now(), address, &self.credential_digest(&head)) {
                 Verdict::Go => {}
                 Verdict::KnownBad(wait) | Verdict::Suspicious(wait) => return Err(AuthError::too_many(wait)),
             }
@@ -127,13 +136,13 @@ impl Gate {
         match self.authenticator.authenticate(&head, &self.resource).await {
             Ok(identity) => {
                 if presented {
-                    self.limits.succeeded(head.credential_digest());
+                    self.limits.succeeded(&self.credential_digest(&head));
                 }
                 if !identity.is_anonymous() {
                     self.limits
                         .admit(self.clock.now(), identity.principal().as_str())
                         .map_err(AuthError::too_many)?;
-                    self.streams.seen(&identity);
+                    self.streams.seen(&self.resource, &identity);
                 }
                 Ok(identity)
             }
@@ -143,7 +152,7 @@ impl Gate {
                 | AuthErrorKind::InvalidToken
                 | AuthErrorKind::InvalidProof
                 | AuthErrorKind::Malformed => {
-                    self.limits.failed(self.clock.now(), address, head.credential_digest());
+                    self.limits.failed(self.clock.now(), address, &self.credential_digest(&head));
                     Err(error)
                 }
                 _ => Err(error),
@@ -157,25 +166,24 @@ impl Gate {
         parts: &Parts,
         identity: &Identity,
         body: Body,
-    ) -> Result<Body, Response<Body>> {
-        // Where nobody can sign in, an anonymous identity is the ordinary caller and not one who did not sign in yet.
-        let unsigned = identity.is_anonymous() && !self.open;
-        if !has_body(&parts.method) || !(unsigned || self.policy.reads_bodies()) {
-            let needed = self.policy.required();
-            if !unsigned && !self.policy.missing(identity, needed).is_empty() {
-                return Err(self.insufficient(parts, identity, needed.clone(), None));
-            }
-            return Ok(body);
+    ) -> Result<(Body, Option<Asked>), Response<Body>> {
+        let unsigned = self.is_unsigned(identity);
+        if !has_body(&parts.method, &body) || !(unsigned || self.policy.reads_bodies()) {
+            return self.judge_head(parts, identity).map_or(Ok((body, None)), Err);
         }
         let bytes = self.read(body).await?;
+        if bytes.is_empty() && !wants_body(&parts.method) {
+            return self.judge_head(parts, identity).map_or(Ok((Body::empty(), None)), Err);
+        }
         let messages = match parse(&bytes, &parts.headers) {
             Ok(messages) => messages,
             Err(contradiction) => return Err(unreadable(contradiction, None)),
         };
         let refusal = match self.policy.decide(identity, &messages) {
             Ok(()) => {
+                let asked = self.audit.is_watched(Outcome::Allowed).then(|| Asked::of(&messages));
                 drop(messages);
-                return Ok(Body::from(bytes));
+                return Ok((Body::from(bytes), asked));
             }
             Err(refusal) => refusal,
         };
@@ -200,6 +208,19 @@ impl Gate {
         }
     }
 
+    /// Judges a request without a body, by what every request needs; the refusal, if it is refused.
+    fn judge_head(&self, parts: &Parts, identity: &Identity) -> Option<Response<Body>> {
+        let needed = self.policy.required();
+        let refused = !self.is_unsigned(identity) && !self.policy.missing(identity, needed).is_empty();
+        refused.then(|| self.insufficient(parts, identity, needed.clone(), None))
+    }
+
+    /// Whether this caller has yet to sign in for what is not open. Where nobody can, an anonymous identity is the ordinary
+    /// caller.
+    fn is_unsigned(&self, identity: &Identity) -> bool {
+        identity.is_anonymous() && !self.open && self.policy.allows_anonymous()
+    }
+
     fn insufficient(
         &self,
         parts: &Parts,
@@ -209,6 +230,8 @@ impl Gate {
     ) -> Response<Body> {
         let error = if self.open {
             AuthError::forbidden("nobody signs in here, so nobody can be given the scope this needs")
+        } else if identity.is_anonymous() {
+            return self.refuse_needing(parts, None, &AuthError::missing(), &needed, asked);
         } else {
             AuthError::insufficient_scope(needed)
         };
@@ -216,12 +239,23 @@ impl Gate {
     }
 
     async fn read(&self, body: Body) -> Result<Bytes, Response<Body>> {
-        match Limited::new(body, self.body_limit).collect().await {
-            Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => {
+        let mut reading = pin!(Limited::new(body, self.body_limit).collect());
+        let mut deadline = None;
+        let read = poll_fn(|cx| {
+            if let Poll::Ready(read) = reading.as_mut().poll(cx) {
+                return Poll::Ready(Some(read));
+            }
+            // Set only where there is something to wait for: most bodies are there already.
+            let deadline = deadline.get_or_insert_with(|| self.clock.sleep(BODY_DEADLINE));
+            deadline.as_mut().poll(cx).map(|()| None)
+        });
+        match read.await {
+            Some(Ok(collected)) => Ok(collected.to_bytes()),
+            Some(Err(error)) if error.is::<LengthLimitError>() => {
                 Err(plain(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large"))
             }
-            Err(_) => Err(plain(StatusCode::BAD_REQUEST, "the request body could not be read")),
+            Some(Err(_)) => Err(plain(StatusCode::BAD_REQUEST, "the request body could not be read")),
+            None => Err(plain(StatusCode::REQUEST_TIMEOUT, "the request body took too long to arrive")),
         }
     }
 
@@ -269,6 +303,25 @@ impl Gate {
             || self.credential_headers.iter().any(|name| headers.contains_key(name))
     }
 
+    /// What load limits know a credential by. Those in headers of their own count with the token, or all callers who send
+    /// one would look alike; proofs do not, each of which is another.
+    fn credential_digest(&self, head: &RequestHead<'_>) -> [u8; 32] {
+        let own = self.credential_headers.iter().filter(|name| **name != DPOP);
+        let mut own = own.flat_map(|name| head.headers().get_all(name)).peekable();
+        if own.peek().is_none() {
+            return *head.credential_digest();
+        }
+        let mut context = Context::new(&SHA256);
+        context.update(head.credential_digest());
+        for value in own {
+            context.update(&(value.len() as u64).to_be_bytes());
+            context.update(value.as_bytes());
+        }
+        let mut digest = [0; 32];
+        digest.copy_from_slice(context.finish().as_ref());
+        digest
+    }
+
     /// What remains to be done with an answer: bind a new session, watch a stream.
     pub(crate) fn finish(
         self: &Arc<Self>,
@@ -281,10 +334,8 @@ impl Gate {
                 response.headers_mut().insert(SESSION_ID, value);
             }
         }
-        let streams = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        let streams =
+            response.headers().get(CONTENT_TYPE).is_some_and(|kind| is_event_stream(kind.as_bytes()));
         // A caller nobody vouches for has no credential that could end.
         if streams && !identity.is_anonymous() {
             return response.map(|body| Body::new(Watched::new(body, self.clone(), identity)));
@@ -338,7 +389,12 @@ impl Gate {
     }
 
     /// Records that a request was let through, where anybody listens.
-    pub(crate) fn record_admission(&self, request: &Request<Body>, identity: &Identity) {
+    pub(crate) fn record_admission(
+        &self,
+        request: &Request<Body>,
+        identity: &Identity,
+        asked: Option<Asked>,
+    ) {
         if self.audit.is_watched(Outcome::Allowed) {
             let address = request
                 .extensions()
@@ -348,7 +404,7 @@ impl Gate {
                 AuditEvent::new(self.clock.now(), EventKind::Authentication, Outcome::Allowed)
                     .by(identity)
                     .on(self.resource.identifier())
-                    .doing(request.method().as_str())
+                    .doing(asked.map_or_else(|| request.method().to_string(), |Asked(action)| action))
                     .from_address(address)
                     .in_request(Some(request_id(request.headers()))),
             );
@@ -383,8 +439,19 @@ fn is_stateless(headers: &HeaderMap) -> bool {
     versions.next().is_none() && first.is_some_and(|v| v.len() == 10 && v >= STATELESS_SINCE.as_bytes())
 }
 
-fn has_body(method: &Method) -> bool {
+/// Whether there is a body to judge. By the body itself and not by the method: the service behind may read one of any.
+fn has_body(method: &Method, body: &Body) -> bool {
+    wants_body(method) || !body.is_end_stream()
+}
+
+fn wants_body(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+}
+
+/// Media types know no case (RFC 9110 §8.3.1).
+fn is_event_stream(kind: &[u8]) -> bool {
+    const STREAM: &[u8] = b"text/event-stream";
+    kind.get(..STREAM.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(STREAM))
 }
 
 pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {

@@ -169,12 +169,12 @@ impl<'a> RequestHead<'a> {
     }
 
     /// The SHA-256 of the token in the `Authorization` header, computed once: the key of caches, so that none of them
-    /// holds a token. Without a token, the digest of nothing.
+    /// holds a token. Without a token, the digest of whatever the header holds, and without the header that of nothing.
     #[must_use]
     pub fn credential_digest(&self) -> &[u8; 32] {
         self.digest.get_or_init(|| match self.credential() {
             Ok(Credential::Bearer(token) | Credential::Dpop(token)) => sha256(token.as_bytes()),
-            _ => sha256(&[]),
+            _ => sha256(self.headers.get(AUTHORIZATION).map_or(&[][..], |value| value.as_bytes())),
         })
     }
 }

@@ -55,7 +55,7 @@ where
     fn call(&mut self, mut request: Request<Body>) -> ResponseFuture {
         let path = self.path.as_deref().unwrap_or(self.gate.resource.path());
         if let Some(identity) = self.gate.admit_now(path, &mut request) {
-            self.gate.record_admission(&request, &identity);
+            self.gate.record_admission(&request, &identity, None);
             let answer = self.inner.call(request);
             let gate = self.gate.clone();
             return ResponseFuture::new(async move {
@@ -73,7 +73,7 @@ where
                 Ok(admitted) => admitted,
                 Err(refusal) => return refusal,
             };
-            gate.record_admission(&admitted.request, &admitted.identity);
+            gate.record_admission(&admitted.request, &admitted.identity, admitted.asked);
             let Ok(response) = inner.call(admitted.request).await;
             gate.finish(&admitted.identity, response.map(Body::new))
         })

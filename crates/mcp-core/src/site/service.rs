@@ -64,7 +64,12 @@ impl Shared {
                 let route = route.clone();
                 ResponseFuture::new(async move { self.open(&route, request).await })
             }
-            Some(Target::Health) | None => now(plain(StatusCode::NOT_FOUND, "there is nothing here")),
+            Some(Target::Health) | None => {
+                // Clients in a browser probe for metadata; an answer they cannot read is a network error to them.
+                let mut response = plain(StatusCode::NOT_FOUND, "there is nothing here");
+                cors::allow_everybody(response.headers_mut());
+                now(response)
+            }
         }
     }
 
@@ -126,7 +131,7 @@ fn protected(
     origin: Option<HeaderValue>,
 ) -> ResponseFuture {
     if let Some(identity) = gate.admit_now(path, &mut request) {
-        gate.record_admission(&request, &identity);
+        gate.record_admission(&request, &identity, None);
         return ResponseFuture::new(async move {
             let response = forward(service, request).await;
             with_cors(gate.finish(&identity, response), origin.as_ref())
@@ -135,8 +140,8 @@ fn protected(
     let path = path.clone();
     ResponseFuture::new(async move {
         let response = match gate.admit(&path, request).await {
-            Ok(Admitted { request, identity }) => {
-                gate.record_admission(&request, &identity);
+            Ok(Admitted { request, identity, asked }) => {
+                gate.record_admission(&request, &identity, asked);
                 let Ok(()) = poll_fn(|cx| service.poll_ready(cx)).await;
                 let Ok(response) = service.call(request).await;
                 gate.finish(&identity, response)

@@ -3,7 +3,7 @@
 use mcp_core::policy::{ChallengeForm, Policy};
 use serde_json::{Value, json};
 
-use crate::support::{Served, Tokens, caller, mirror, serve};
+use crate::support::{Endless, Served, Tokens, caller, mirror, serve};
 
 async fn served(policy: Policy) -> Served {
     let tokens =
@@ -93,4 +93,74 @@ async fn asks_to_sign_in_as_a_tool_result_where_that_was_chosen() {
     // Anything but a tool call gets the real thing.
     let read = json!({ "jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": { "uri": "x:y" } });
     served.client.post("/mcp").json(&read).send().await.expect_status(401);
+}
+
+// covers: TR-13
+#[tokio::test]
+async fn judges_a_body_whatever_the_method() {
+    let served =
+        served(Policy::new().require("mcp").tool("drop", "admin").allow_anonymous_tool("search")).await;
+    let odd = http::Method::from_bytes(b"QUERY").unwrap();
+    for method in [http::Method::GET, http::Method::DELETE, http::Method::PUT, odd] {
+        let send = |tool: &str| served.client.request(method.clone(), "/mcp").json(&call(tool));
+        send("drop").bearer("reader").send().await.expect_status(403);
+        send("drop").bearer("admin").send().await.expect_status(200);
+        send("drop").send().await.expect_status(401);
+        send("search").send().await.expect_status(200);
+    }
+    // Without a body there is nothing to judge.
+    served.client.get("/mcp").bearer("reader").send().await.expect_status(200);
+    served.client.delete("/mcp").send().await.expect_status(200);
+}
+
+// covers: FT05
+#[tokio::test]
+async fn waits_for_a_body_only_so_long() {
+    let served = served(Policy::new().tool("drop", "admin")).await;
+    let client = mcp_auth_testkit::Client::in_memory(&served.url, served.site.clone());
+    let slow = client.post("/mcp").bearer("reader").body(mcp_core::Body::new(Endless::new())).send();
+    let (answer, ()) = tokio::join!(slow, async {
+        served.clock.until_sleeping(1).await;
+        served.clock.advance(std::time::Duration::from_secs(60));
+    });
+    answer.expect_status(408);
+}
+
+// covers: SEC-12
+#[tokio::test]
+async fn records_who_called_which_tool() {
+    let served = served(Policy::new().tool("drop", "admin")).await;
+    served.client.post("/mcp").bearer("admin").json(&call("drop")).send().await.expect_status(200);
+    let events = served.events.0.lock().unwrap();
+    let event = events.iter().find(|event| event.outcome.as_str() == "allowed").unwrap();
+    assert_eq!(event.action.as_deref(), Some("tools/call drop"));
+    assert_eq!(event.subject.as_deref(), Some("eve"));
+}
+
+/// Lets a caller of the own network in without a name.
+#[derive(Debug)]
+struct Neighbours;
+
+#[mcp_core::async_trait]
+impl mcp_core::Authenticator for Neighbours {
+    async fn authenticate(
+        &self,
+        _: &mcp_core::RequestHead<'_>,
+        _: &mcp_core::ProtectedResource,
+    ) -> Result<mcp_core::Identity, mcp_core::AuthError> {
+        Ok(mcp_core::Identity::anonymous())
+    }
+}
+
+#[tokio::test]
+async fn a_nameless_caller_has_no_scopes_on_any_method() {
+    let served = serve("", |site| {
+        site.resource("/mcp", mirror()).auth(Neighbours).policy(Policy::new().require("mcp"))
+    })
+    .await;
+    for method in [http::Method::GET, http::Method::DELETE, http::Method::POST] {
+        let answer = served.client.request(method, "/mcp").json(&call("look")).send().await;
+        answer.expect_status(401).expect_challenge(|c| c.no_error().scopes("mcp"));
+    }
+    served.client.get("/mcp").send().await.expect_status(401);
 }

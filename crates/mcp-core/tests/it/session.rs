@@ -6,7 +6,7 @@ use http::Method;
 use mcp_core::policy::Policy;
 use mcp_core::{Body, BoxService, Clock};
 
-use crate::support::{Served, Tokens, builder, caller, mirror, serve};
+use crate::support::{Endless, Served, Tokens, builder, caller, mirror, serve};
 
 /// Issues a session on every POST without one, mirrors the rest.
 fn sessions() -> BoxService {
@@ -98,43 +98,31 @@ async fn a_session_outlives_signing_in_but_its_streams_tell_nothing_new() {
     served.client.get("/mcp").header("mcp-session-id", &own).send().await.expect_status(404);
 }
 
-/// Streams a tick for every message of a channel, without end.
-fn ticking() -> BoxService {
-    BoxService::from_fn(|_| async {
-        let mut response = http::Response::new(Body::new(Endless { begun: false }));
-        response.headers_mut().insert("content-type", "text/event-stream".parse().unwrap());
+/// One event, then silence.
+fn ticking(content_type: &'static str) -> BoxService {
+    BoxService::from_fn(move |_| async move {
+        let mut response = http::Response::new(Body::new(Endless::new()));
+        response.headers_mut().insert("content-type", content_type.parse().unwrap());
         response
     })
 }
 
-/// One event, then silence.
-struct Endless {
-    begun: bool,
-}
-
-impl http_body::Body for Endless {
-    type Data = bytes::Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, Self::Error>>> {
-        if std::mem::replace(&mut self.begun, true) {
-            return std::task::Poll::Pending;
-        }
-        let event = http_body::Frame::data(bytes::Bytes::from_static(b"data: begun\n\n"));
-        std::task::Poll::Ready(Some(Ok(event)))
-    }
-}
-
 async fn streaming(tokens: Tokens) -> Served {
-    serve("", |site| site.resource("/mcp", ticking()).auth(tokens)).await
+    streaming_as("text/event-stream", tokens).await
+}
+
+async fn streaming_as(content_type: &'static str, tokens: Tokens) -> Served {
+    let stream = || ticking(content_type);
+    serve("", |site| site.resource("/mcp", stream()).resource("/b", stream()).auth(tokens)).await
 }
 
 /// Opens a stream and reads its first event.
 async fn open(served: &Served, token: &str) -> mcp_auth_testkit::Events {
-    let mut events = served.client.get("/mcp").bearer(token).send().await.expect_status(200).events();
+    open_at("/mcp", served, token).await
+}
+
+async fn open_at(path: &str, served: &Served, token: &str) -> mcp_auth_testkit::Events {
+    let mut events = served.client.get(path).bearer(token).send().await.expect_status(200).events();
     assert_eq!(events.next().await.unwrap().data, "begun");
     events
 }
@@ -211,4 +199,71 @@ async fn nothing_is_left_of_a_stream_whose_client_went() {
         tokio::task::yield_now().await;
     }
     assert_eq!(served.clock.sleepers(), 0);
+}
+
+/// Opens a stream for 20 seconds, shows a later token, and says whether the stream outlives its own.
+async fn outlives(held: &str, later: &str, at: &str) -> bool {
+    let tokens = Tokens::default();
+    let served = streaming(tokens.clone()).await;
+    let now = served.clock.now();
+    let until =
+        |scopes, seconds| builder("ada", scopes).expires_at(now + Duration::from_secs(seconds)).build();
+    let _ = tokens.with("first", until(held, 20)).with("later", until(later, 100));
+    let mut events = open(&served, "first").await;
+    served.clock.until_sleeping(1).await;
+    drop(open_at(at, &served, "later").await);
+    while served.site.open_streams() > 1 {
+        tokio::task::yield_now().await;
+    }
+    served.clock.advance(Duration::from_secs(20));
+    match tokio::time::timeout(Duration::from_secs(1), events.next()).await {
+        Ok(end) => {
+            assert_eq!(end, None);
+            false
+        }
+        Err(_) => true,
+    }
+}
+
+// covers: AUTH-09, SEC-12
+#[tokio::test]
+async fn a_stream_is_prolonged_only_by_a_token_that_could_have_opened_it() {
+    assert!(outlives("read", "read", "/mcp").await);
+    assert!(outlives("read", "read write", "/mcp").await);
+    assert!(!outlives("read write", "read", "/mcp").await, "a weaker token keeps a stronger stream alive");
+    assert!(!outlives("read", "read", "/b").await, "a token for another resource keeps a stream alive");
+}
+
+#[tokio::test]
+async fn a_stream_is_watched_however_its_type_is_spelled() {
+    let tokens = Tokens::default().with("ada", caller("ada", ""));
+    for spelling in ["Text/Event-Stream", "text/event-stream;charset=utf-8"] {
+        let served = streaming_as(spelling, tokens.clone()).await;
+        let host = served.url.strip_prefix("http://").unwrap();
+        let request = http::Request::get("/mcp").header("authorization", "Bearer ada").header("host", host);
+        let mut site = served.site.clone();
+        let answer =
+            tower_service::Service::call(&mut site, request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(served.site.open_streams(), 1, "{spelling}");
+        drop(answer);
+        assert_eq!(served.site.open_streams(), 0, "{spelling}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_token_though_nobody_answers_whether_it_is_good() {
+    let tokens = Tokens::default();
+    let served = streaming(tokens.clone()).await;
+    let soon = served.clock.now() + Duration::from_secs(45);
+    tokens.hang();
+    let _ = tokens.with("short", builder("ada", "").expires_at(soon).build());
+    let mut events = open(&served, "short").await;
+    served.clock.until_sleeping(1).await;
+    served.clock.advance(Duration::from_secs(30));
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+    served.clock.advance(Duration::from_secs(15));
+    let end = tokio::time::timeout(Duration::from_secs(5), events.next()).await;
+    assert_eq!(end, Ok(None));
 }

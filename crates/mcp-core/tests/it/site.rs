@@ -305,3 +305,84 @@ async fn refuses_guesses_from_one_place_and_never_a_good_caller_there() {
     }
     assert!(refused >= 30, "{refused}");
 }
+
+// covers: AUTH-35, AUTH-39, U-12
+#[tokio::test]
+async fn an_endpoint_at_the_root_keeps_its_own_document() {
+    for first in ["/", "/x"] {
+        let second = if first == "/" { "/x" } else { "/" };
+        let served =
+            serve("", |site| site.resource(first, mirror()).resource(second, mirror()).auth(tokens())).await;
+        for (path, resource) in [("/", served.url.clone()), ("/x", format!("{}/x", served.url))] {
+            let answer = served.client.post(path).send().await.expect_status(401);
+            let place = answer.challenges()[0].param("resource_metadata").unwrap().to_owned();
+            let document = served.client.get(place.strip_prefix(&served.url).unwrap()).send().await;
+            document.expect_json("/resource", resource);
+        }
+    }
+}
+
+// covers: AUTH-45
+#[tokio::test]
+async fn lets_pages_see_that_there_is_nothing() {
+    let served = serve("", |site| site.resource("/mcp", mirror()).auth(tokens())).await;
+    let probe = served.client.get("/.well-known/oauth-authorization-server");
+    let answer = probe.header("origin", "https://anywhere.test").send().await.expect_status(404);
+    answer.expect_header("access-control-allow-origin", "*");
+}
+
+/// Takes keys from a header of its own.
+#[derive(Debug)]
+struct Keys;
+
+#[mcp_core::async_trait]
+impl mcp_core::Authenticator for Keys {
+    async fn authenticate(
+        &self,
+        request: &mcp_core::RequestHead<'_>,
+        _: &mcp_core::ProtectedResource,
+    ) -> Result<mcp_core::Identity, mcp_core::AuthError> {
+        match request.headers().get("x-api-key") {
+            Some(key) if key == "right" => Ok(caller("ada", "")),
+            Some(_) => Err(mcp_core::AuthError::invalid_token("the key is unknown")),
+            None => Err(mcp_core::AuthError::missing()),
+        }
+    }
+
+    fn credential_headers(&self) -> Vec<http::HeaderName> {
+        vec![http::HeaderName::from_static("x-api-key")]
+    }
+}
+
+// covers: LG03
+#[tokio::test]
+async fn guesses_at_keys_in_a_header_lock_nobody_else_out() {
+    use mcp_core::limits::{Limits, Rate};
+    let limits = Limits::new().failures_per_credential(Rate::per_minute(3));
+    let served = serve("", |site| site.resource("/mcp", mirror()).auth(Keys).limits(limits)).await;
+    let post = |key: &str| served.client.post("/mcp").header("x-api-key", key).send();
+    for n in 0..20 {
+        post(&format!("guess-{n}")).await.expect_status(401);
+    }
+    let seen = post("right").await.expect_status(200).json();
+    assert_eq!(seen["headers"].get("x-api-key"), None);
+    let mut refused = 0;
+    for _ in 0..20 {
+        refused += u32::from(post("the same").await.status() == 429);
+    }
+    assert!(refused >= 10, "{refused}");
+}
+
+// covers: KR04
+#[tokio::test]
+async fn one_authenticator_that_cannot_tell_does_not_shut_out_the_callers_of_another() {
+    let down = tokens();
+    down.go_down(true);
+    let other = Tokens::default().with("key", caller("bob", ""));
+    let either = mcp_core::AnyOf::new().or(down).or(other);
+    let served = serve("", |site| site.resource("/mcp", mirror()).auth(either)).await;
+    let post = |token: &'static str| served.client.post("/mcp").bearer(token).send();
+    post("key").await.expect_status(200).expect_json("/caller", "bob");
+    // It may be good for the one that is down.
+    post("good").await.expect_status(503).expect_header("retry-after", "7").expect_no_challenge();
+}

@@ -18,6 +18,7 @@ pub(crate) struct Tokens(Arc<Mutex<State>>);
 struct State {
     known: HashMap<String, Identity>,
     down: bool,
+    hang: bool,
     revoked: Vec<String>,
 }
 
@@ -29,6 +30,11 @@ impl Tokens {
 
     pub(crate) fn go_down(&self, down: bool) {
         self.0.lock().unwrap().down = down;
+    }
+
+    /// Lets `still_valid` wait for an answer that never comes.
+    pub(crate) fn hang(&self) {
+        self.0.lock().unwrap().hang = true;
     }
 
     pub(crate) fn revoke(&self, subject: &str) {
@@ -58,6 +64,10 @@ impl Authenticator for Tokens {
     }
 
     async fn still_valid(&self, identity: &Identity) -> Result<(), AuthError> {
+        let hang = self.0.lock().unwrap().hang;
+        if hang {
+            std::future::pending::<()>().await;
+        }
         let state = self.0.lock().unwrap();
         if state.down {
             return Err(AuthError::unavailable(std::time::Duration::from_secs(7)));
@@ -137,4 +147,31 @@ pub(crate) async fn serve(path: &str, set_up: impl FnOnce(SiteBuilder) -> SiteBu
         .unwrap();
     let server = Server::start_on(listener, site.clone());
     Served { client: Client::new(&url), site, url, clock, events, _server: server }
+}
+
+/// Begins and never goes on.
+pub(crate) struct Endless {
+    begun: bool,
+}
+
+impl Endless {
+    pub(crate) fn new() -> Self {
+        Self { begun: false }
+    }
+}
+
+impl http_body::Body for Endless {
+    type Data = bytes::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, Self::Error>>> {
+        if std::mem::replace(&mut self.begun, true) {
+            return std::task::Poll::Pending;
+        }
+        let event = http_body::Frame::data(bytes::Bytes::from_static(b"data: begun\n\n"));
+        std::task::Poll::Ready(Some(Ok(event)))
+    }
 }
