@@ -14,10 +14,11 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
+use crate::answer::{plain, sign_in_as_tool_result, unknown_session, unreadable};
 use crate::audit::{Audit, AuditEvent, EventKind, Outcome};
 use crate::challenge::Challenger;
 use crate::limits::{Limits, TrustedProxies, Verdict};
-use crate::policy::{Asked, ChallengeForm, Contradiction, Policy, Refusal, parse};
+use crate::policy::{Asked, ChallengeForm, Policy, Refusal, parse};
 use crate::session::SessionBinding;
 use crate::stream::{Streams, Watched};
 use crate::{
@@ -452,56 +453,4 @@ fn wants_body(method: &Method) -> bool {
 fn is_event_stream(kind: &[u8]) -> bool {
     const STREAM: &[u8] = b"text/event-stream";
     kind.get(..STREAM.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(STREAM))
-}
-
-pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
-}
-
-pub(crate) fn json(status: StatusCode, body: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
-fn rpc_error(status: StatusCode, id: Option<&str>, code: i32, message: &str) -> Response<Body> {
-    let message = serde_json::Value::from(message);
-    let id = id.unwrap_or("null");
-    json(status, format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":{message}}}}}"#))
-}
-
-fn unreadable(contradiction: Contradiction, id: Option<&str>) -> Response<Body> {
-    match contradiction {
-        Contradiction::Headers => rpc_error(
-            StatusCode::BAD_REQUEST,
-            id,
-            -32020,
-            "Header mismatch: the Mcp-Method and Mcp-Name headers must stand there once and say what the body says",
-        ),
-        Contradiction::NotJsonRpc(code) => rpc_error(
-            StatusCode::BAD_REQUEST,
-            id,
-            code,
-            "the body is not a JSON-RPC message that can be judged",
-        ),
-    }
-}
-
-fn unknown_session() -> Response<Body> {
-    // Own codes stay outside the reserved range (spec TR-20).
-    rpc_error(StatusCode::NOT_FOUND, None, -31404, "Session not found")
-}
-
-fn sign_in_as_tool_result(id: &str, challenge: &str) -> Response<Body> {
-    let result = serde_json::json!({
-        "resultType": "complete",
-        "isError": true,
-        "content": [{ "type": "text", "text": "Sign in to use this tool." }],
-        "_meta": { "mcp/www_authenticate": [challenge] },
-    });
-    json(StatusCode::OK, format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#))
 }

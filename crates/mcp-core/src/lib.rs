@@ -61,6 +61,7 @@
 //! | `axum` | [`Site::into_router`](Site) and the `Caller` extractor for axum handlers | no |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod answer;
 mod any_of;
 mod authenticator;
 mod body;

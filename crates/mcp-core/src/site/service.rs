@@ -11,8 +11,9 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use tower_service::Service;
 
+use crate::answer::{json, plain};
 use crate::audit::{AuditEvent, EventKind, Outcome};
-use crate::gate::{Admitted, Gate, json, plain};
+use crate::gate::{Admitted, Gate};
 use crate::guard::Foreign;
 use crate::layer::ResponseFuture;
 use crate::{Access, Body, BoxError, BoxService, Connection, Route, cors};
