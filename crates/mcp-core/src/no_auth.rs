@@ -13,8 +13,13 @@
 //! # }
 //! ```
 
-use async_trait::async_trait;
+use std::net::{IpAddr, Ipv4Addr};
 
+use async_trait::async_trait;
+use http::HeaderMap;
+use http::header::{FORWARDED, HeaderName};
+
+use crate::limits::TrustedProxies;
 use crate::{
     AuthError, Authenticator, ConfigError, Connection, Identity, ProtectedResource, RequestHead,
     ResourceMetadata, SiteContext,
@@ -30,7 +35,8 @@ pub struct NoAuth {
 impl NoAuth {
     /// For a server on loopback: the public URL, the listener and every peer must be this machine.
     ///
-    /// A peer whose address is unknown is refused. Whoever accepts connections says it by putting a [`Connection`] into
+    /// A request that a proxy or tunnel on this machine says to pass on for another (`X-Forwarded-For`, `Forwarded`) is
+    /// refused, and so is a peer whose address is unknown. Whoever accepts connections says it by putting a [`Connection`] into
     /// the extensions of each request.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "that nobody is asked must be written, not defaulted")]
@@ -76,6 +82,13 @@ impl Authenticator for NoAuth {
             return Ok(nobody);
         }
         match request.extensions().get::<Connection>() {
+            Some(connection) if is_local(connection) => Err(AuthError::forbidden(
+                "this server is for its own machine only",
+            )
+            .log(
+                "a proxy or tunnel passed on a request from elsewhere: put an authenticator there, or write \
+                     NoAuth::public() if it is meant to be open to everybody",
+            )),
             Some(connection) => Err(AuthError::forbidden("this server is for its own machine only")
                 .log(format!("NoAuth::new() met a peer at {}", connection.peer()))),
             None => Err(AuthError::forbidden("this server is for its own machine only")
@@ -84,11 +97,30 @@ impl Authenticator for NoAuth {
     }
 
     fn authenticate_now(&self, request: &RequestHead<'_>, _resource: &ProtectedResource) -> Option<Identity> {
-        let local = |connection: &Connection| connection.peer().ip().to_canonical().is_loopback();
-        (self.public || request.extensions().get().is_some_and(local)).then(|| self.nobody.clone())
+        let local = || request.extensions().get().is_some_and(is_local) && !is_passed_on(request.headers());
+        (self.public || local()).then(|| self.nobody.clone())
     }
 
     fn metadata(&self, _resource: &ProtectedResource) -> ResourceMetadata {
         ResourceMetadata::open()
     }
+}
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+fn is_local(connection: &Connection) -> bool {
+    connection.peer().ip().to_canonical().is_loopback()
+}
+
+/// Whether a proxy on this machine says that the request comes from another. Anybody can write these headers, so they only
+/// ever shut somebody out.
+fn is_passed_on(headers: &HeaderMap) -> bool {
+    if !headers.contains_key(X_FORWARDED_FOR) && !headers.contains_key(FORWARDED) {
+        return false;
+    }
+    let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    TrustedProxies::new(["127.0.0.0/8", "::1"]).map_or(true, |local| {
+        !local.client_address(peer, headers).is_loopback()
+            || !local.forwarded().client_address(peer, headers).is_loopback()
+    })
 }

@@ -40,6 +40,15 @@ async fn no_authentication_refuses_peers_from_elsewhere() {
     client.post("/mcp").send().await.expect_status(200);
     let neighbour = client.clone().from_address("192.0.2.7:5000".parse().unwrap());
     neighbour.post("/mcp").send().await.expect_status(403).expect_no_challenge();
+    // A tunnel on this machine that passes on for the world.
+    for (header, from) in [
+        ("x-forwarded-for", "198.51.100.7"),
+        ("x-forwarded-for", "127.0.0.1, 198.51.100.7"),
+        ("forwarded", "for=198.51.100.7;proto=https"),
+    ] {
+        client.post("/mcp").header(header, from).send().await.expect_status(403);
+    }
+    client.post("/mcp").header("x-forwarded-for", "127.0.0.1").send().await.expect_status(200);
     let unknown = http::Request::post("/mcp").header("host", "127.0.0.1:8000").body(mcp_core::Body::empty());
     let answer = tower_service::Service::call(&mut local.clone(), unknown.unwrap()).await.unwrap();
     assert_eq!(answer.status(), 403);
