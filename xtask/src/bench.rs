@@ -25,11 +25,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
         Ok(metadata) => metadata,
         Err(error) => return Outcome::Failed(error),
     };
-    let benches: Vec<Bench> = metadata
-        .members()
-        .flat_map(benches)
-        .filter(|bench| bench.is_picked(&options.rest))
-        .collect();
+    let benches: Vec<Bench> =
+        metadata.members().flat_map(benches).filter(|bench| bench.is_picked(&options.rest)).collect();
     if benches.is_empty() {
         return Outcome::Failed(format!("no bench is named {}", options.rest.join(" or ")));
     }
@@ -37,25 +34,10 @@ pub(crate) fn run(options: &Options) -> Outcome {
     for bench in benches {
         let mut command = shell::cargo(&options.root);
         if bench.binary {
-            command.args([
-                "run",
-                "--release",
-                "-p",
-                &bench.package,
-                "--bin",
-                &bench.name,
-                "--",
-            ]);
+            command.args(["run", "--release", "-p", &bench.package, "--bin", &bench.name, "--"]);
             command.args(options.long.then_some("--long"));
         } else {
-            command.args([
-                "bench",
-                "-p",
-                &bench.package,
-                "--all-features",
-                "--bench",
-                &bench.name,
-            ]);
+            command.args(["bench", "-p", &bench.package, "--all-features", "--bench", &bench.name]);
         }
         if let Outcome::Failed(problem) = shell::show(&mut command) {
             problems.push(problem);
@@ -65,11 +47,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
 }
 
 fn benches(package: &Package) -> Vec<Bench> {
-    let named = |binary: bool, name: &str| Bench {
-        package: package.name.clone(),
-        name: name.to_owned(),
-        binary,
-    };
+    let named =
+        |binary: bool, name: &str| Bench { package: package.name.clone(), name: name.to_owned(), binary };
     package
         .targets
         .iter()
@@ -89,13 +68,7 @@ impl Bench {
     fn is_picked(&self, words: &[String]) -> bool {
         let of_a_server = self.binary || self.name.starts_with("server");
         words.is_empty()
-            || words.iter().any(|word| {
-                if word == "server" {
-                    of_a_server
-                } else {
-                    self.name.contains(word)
-                }
-            })
+            || words.iter().any(|word| if word == "server" { of_a_server } else { self.name.contains(word) })
     }
 }
 
@@ -104,11 +77,7 @@ mod tests {
     use super::*;
 
     fn bench(name: &str, binary: bool) -> Bench {
-        Bench {
-            package: "p".to_owned(),
-            name: name.to_owned(),
-            binary,
-        }
+        Bench { package: "p".to_owned(), name: name.to_owned(), binary }
     }
 
     #[test]

@@ -69,11 +69,8 @@ fn compare(root: &Path, node: &Node) -> Result<Outcome, String> {
     let expected = judge::Expected::read(&node.folder().join("expected-failures.json"))?;
     let mut scored = Vec::new();
     for revision in REVISIONS {
-        scored.extend(
-            requirements::scored(node.folder(), revision)?
-                .into_iter()
-                .map(|name| (revision, name)),
-        );
+        scored
+            .extend(requirements::scored(node.folder(), revision)?.into_iter().map(|name| (revision, name)));
     }
     let found = thread::scope(|scope| {
         let measure = |variant| scope.spawn(move || measure(root, node, variant));
@@ -84,9 +81,7 @@ fn compare(root: &Path, node: &Node) -> Result<Outcome, String> {
     let [bare, open, token] = found;
     let runs = [("bare", bare?), ("open", open?), ("token", token?)];
     print!("{}", judge::table(&runs, &scored));
-    Ok(Outcome::from_problems(&judge::problems(
-        &runs, &scored, &expected,
-    )))
+    Ok(Outcome::from_problems(&judge::problems(&runs, &scored, &expected)))
 }
 
 // covers: TR-05, TR-09, TR-10, TR-11
@@ -107,9 +102,7 @@ fn measure(root: &Path, node: &Node, variant: Variant) -> Result<Findings, Strin
         return suite(root, node, variant, port);
     }
     let front = server::free_port()?;
-    command
-        .env("CONFORMANCE_TOKEN", TOKEN)
-        .env("MCP_PUBLIC_URL", format!("http://127.0.0.1:{front}"));
+    command.env("CONFORMANCE_TOKEN", TOKEN).env("MCP_PUBLIC_URL", format!("http://127.0.0.1:{front}"));
     let _server = Server::start(root, &name, &mut command)?;
     // Without this the run could pass against a server that forgot to ask.
     if !demands_token(port)? {
@@ -121,26 +114,18 @@ fn measure(root: &Path, node: &Node, variant: Variant) -> Result<Findings, Strin
 
 fn bearer_proxy(node: &Node, front: u16, back: u16) -> Command {
     let mut command = node.command();
-    command
-        .arg("bearer-proxy.mjs")
-        .args([front.to_string(), back.to_string()])
-        .env("BEARER_TOKEN", TOKEN);
+    command.arg("bearer-proxy.mjs").args([front.to_string(), back.to_string()]).env("BEARER_TOKEN", TOKEN);
     command
 }
 
 fn suite(root: &Path, node: &Node, variant: Variant, port: u16) -> Result<Findings, String> {
     let mut findings = Findings::default();
     for revision in REVISIONS {
-        let results = server::target(root)
-            .join("e2e/conformance")
-            .join(variant.name())
-            .join(revision);
+        let results = server::target(root).join("e2e/conformance").join(variant.name()).join(revision);
         // What an earlier run left there is not this run's.
         let _ = std::fs::remove_dir_all(&results);
         let mut command = node.command();
-        command
-            .arg("node_modules/@modelcontextprotocol/conformance/dist/index.js")
-            .arg("server");
+        command.arg("node_modules/@modelcontextprotocol/conformance/dist/index.js").arg("server");
         command.args([
             "--url",
             &format!("http://127.0.0.1:{port}/mcp"),
@@ -161,14 +146,8 @@ fn demands_token(port: u16) -> Result<bool, String> {
     let call = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        write!(
-            stream,
-            "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
-        )?;
-        write!(
-            stream,
-            "Accept: application/json, text/event-stream\r\nContent-Length: 2\r\n\r\n{{}}"
-        )?;
+        write!(stream, "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n")?;
+        write!(stream, "Accept: application/json, text/event-stream\r\nContent-Length: 2\r\n\r\n{{}}")?;
         let mut start = [0_u8; 12];
         stream.read_exact(&mut start)?;
         Ok(String::from_utf8_lossy(&start).into_owned())

@@ -41,11 +41,7 @@ fn sets(features: &[&str], depth: Depth) -> Vec<String> {
     sets.extend(features.iter().map(|feature| (*feature).to_owned()));
     if depth == Depth::Pairs {
         for (index, first) in features.iter().enumerate() {
-            sets.extend(
-                features[index + 1..]
-                    .iter()
-                    .map(|second| format!("{first},{second}")),
-            );
+            sets.extend(features[index + 1..].iter().map(|second| format!("{first},{second}")));
         }
     }
     sets
@@ -54,15 +50,7 @@ fn sets(features: &[&str], depth: Depth) -> Vec<String> {
 /// What a feature set breaks. A warning counts: code that is dead without a feature is behind the wrong one.
 fn check(root: &Path, package: &str, features: &str) -> Option<String> {
     let mut command = shell::cargo(root);
-    command.args([
-        "check",
-        "--quiet",
-        "-p",
-        package,
-        "--no-default-features",
-        "--features",
-        features,
-    ]);
+    command.args(["check", "--quiet", "-p", package, "--no-default-features", "--features", features]);
     let output = match command.output() {
         Ok(output) => output,
         Err(error) => return Some(format!("cargo could not be started: {error}")),
@@ -72,9 +60,7 @@ fn check(root: &Path, package: &str, features: &str) -> Option<String> {
         return None;
     }
     println!("{stderr}");
-    Some(format!(
-        "{package} with `{features}` alone does not compile without warnings"
-    ))
+    Some(format!("{package} with `{features}` alone does not compile without warnings"))
 }
 
 fn warns(stderr: &str) -> bool {
@@ -89,10 +75,7 @@ mod tests {
     fn none_each_and_pairs() {
         assert!(sets(&[], Depth::Pairs).is_empty());
         assert_eq!(sets(&["a", "b", "c"], Depth::Each), ["", "a", "b", "c"]);
-        assert_eq!(
-            sets(&["a", "b", "c"], Depth::Pairs),
-            ["", "a", "b", "c", "a,b", "a,c", "b,c"]
-        );
+        assert_eq!(sets(&["a", "b", "c"], Depth::Pairs), ["", "a", "b", "c", "a,b", "a,c", "b,c"]);
     }
 
     #[test]

@@ -26,15 +26,7 @@ impl File {
 pub(crate) fn paths(root: &Path) -> Result<Vec<String>, String> {
     let mut command = shell::program("git", root);
     // A clone may belong to another user than the one who tests it.
-    command.args([
-        "-c",
-        "safe.directory=*",
-        "ls-files",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-        "-z",
-    ]);
+    command.args(["-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]);
     let listing = shell::output(&mut command)?;
     let mut paths: Vec<String> = listing
         .split('\0')

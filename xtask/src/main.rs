@@ -44,9 +44,7 @@ fn run() -> Result<bool, String> {
         Some(lexopt::Arg::Value(verb)) => verb.to_string_lossy().into_owned(),
         _ => return Err("which chore?".to_owned()),
     };
-    let options = Options::new(root, ci)
-        .read(&mut parser)
-        .map_err(|error| error.to_string())?;
+    let options = Options::new(root, ci).read(&mut parser).map_err(|error| error.to_string())?;
     let outcome = match verb.as_str() {
         "test" => return phases::run(&options),
         "tidy" => tidy::run(&options),

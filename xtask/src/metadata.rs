@@ -66,9 +66,7 @@ impl Metadata {
 
     /// The packages of this workspace.
     pub(crate) fn members(&self) -> impl Iterator<Item = &Package> {
-        self.packages
-            .iter()
-            .filter(|package| self.workspace_members.contains(&package.id))
+        self.packages.iter().filter(|package| self.workspace_members.contains(&package.id))
     }
 
     /// The members that go to the registry.
@@ -80,9 +78,7 @@ impl Metadata {
 impl Package {
     /// Whether the manifest lets the package be published.
     pub(crate) fn is_published(&self) -> bool {
-        self.publish
-            .as_ref()
-            .is_none_or(|registries| !registries.is_empty())
+        self.publish.as_ref().is_none_or(|registries| !registries.is_empty())
     }
 
     /// The folder of the manifest.
@@ -93,11 +89,7 @@ impl Package {
 
     /// The features a user can name, without `default`.
     pub(crate) fn feature_names(&self) -> Vec<&str> {
-        self.features
-            .keys()
-            .map(String::as_str)
-            .filter(|name| *name != "default")
-            .collect()
+        self.features.keys().map(String::as_str).filter(|name| *name != "default").collect()
     }
 }
 

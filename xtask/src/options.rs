@@ -66,10 +66,7 @@ impl Options {
 }
 
 fn names(list: &str) -> impl Iterator<Item = String> + '_ {
-    list.split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
+    list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]

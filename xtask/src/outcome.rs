@@ -42,10 +42,7 @@ mod tests {
     fn a_skipped_phase_fails_only_where_everything_must_run() {
         let skipped = Outcome::Skipped("no node".to_owned());
         assert_eq!(skipped.clone().strict(false), skipped);
-        assert_eq!(
-            skipped.strict(true),
-            Outcome::Failed("could not run: no node".to_owned())
-        );
+        assert_eq!(skipped.strict(true), Outcome::Failed("could not run: no node".to_owned()));
     }
 
     #[test]

@@ -37,21 +37,14 @@ pub(crate) fn run(options: &Options) -> Result<bool, String> {
         results.push((*name, time, outcome));
     }
     println!("\n{}", summary(&results));
-    Ok(!results
-        .iter()
-        .any(|(_, _, outcome)| matches!(outcome, Outcome::Failed(_))))
+    Ok(!results.iter().any(|(_, _, outcome)| matches!(outcome, Outcome::Failed(_))))
 }
 
 fn known(names: &[String]) -> Result<(), String> {
-    let unknown = names
-        .iter()
-        .find(|name| !PHASES.iter().any(|(phase, _)| phase == name));
+    let unknown = names.iter().find(|name| !PHASES.iter().any(|(phase, _)| phase == name));
     unknown.map_or(Ok(()), |name| {
         let phases: Vec<&str> = PHASES.iter().map(|(phase, _)| *phase).collect();
-        Err(format!(
-            "there is no phase `{name}`; there are {}",
-            phases.join(", ")
-        ))
+        Err(format!("there is no phase `{name}`; there are {}", phases.join(", ")))
     })
 }
 
@@ -60,15 +53,7 @@ fn fmt(options: &Options) -> Outcome {
 }
 
 fn clippy(options: &Options) -> Outcome {
-    let arguments = [
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--all-features",
-        "--",
-        "-D",
-        "warnings",
-    ];
+    let arguments = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
     shell::show(shell::cargo(&options.root).args(arguments))
 }
 
@@ -79,18 +64,9 @@ fn tests(options: &Options) -> Outcome {
     }
     if shell::works("cargo", &["nextest", "--version"]) {
         let configuration = options.root.join("xtask/nextest.toml");
-        command
-            .args(["nextest", "run", "--workspace", "--all-features", "--config-file"])
-            .arg(configuration);
+        command.args(["nextest", "run", "--workspace", "--all-features", "--config-file"]).arg(configuration);
     } else {
-        command.args([
-            "test",
-            "--workspace",
-            "--all-features",
-            "--lib",
-            "--bins",
-            "--tests",
-        ]);
+        command.args(["test", "--workspace", "--all-features", "--lib", "--bins", "--tests"]);
     }
     shell::show(&mut command)
 }
@@ -163,20 +139,13 @@ mod tests {
         ];
         let text = summary(&results);
         assert_eq!(text.lines().last(), Some("1 passed, 1 failed, 1 skipped"));
-        assert!(
-            text.contains("FAILED: first line") && !text.contains("second"),
-            "{text}"
-        );
+        assert!(text.contains("FAILED: first line") && !text.contains("second"), "{text}");
         assert!(text.contains("all              0.3 min"), "{text}");
     }
 
     #[test]
     fn a_phase_that_does_not_exist_is_an_error() {
         assert!(known(&["fmt".to_owned()]).is_ok());
-        assert!(
-            known(&["format".to_owned()])
-                .unwrap_err()
-                .contains("there is no phase `format`")
-        );
+        assert!(known(&["format".to_owned()]).unwrap_err().contains("there is no phase `format`"));
     }
 }

@@ -34,18 +34,12 @@ pub(crate) fn show(command: &mut Command) -> Outcome {
 /// A sentence with the end of standard error when it cannot be started or fails.
 pub(crate) fn output(command: &mut Command) -> Result<String, String> {
     let line = describe(command);
-    let output = command
-        .output()
-        .map_err(|error| format!("`{line}` could not be started: {error}"))?;
+    let output = command.output().map_err(|error| format!("`{line}` could not be started: {error}"))?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         let tail: Vec<&str> = stderr.lines().rev().take(12).collect();
         let tail: Vec<&str> = tail.into_iter().rev().collect();
-        return Err(format!(
-            "`{line}` ended with {}\n{}",
-            output.status,
-            tail.join("\n")
-        ));
+        return Err(format!("`{line}` ended with {}\n{}", output.status, tail.join("\n")));
     }
     String::from_utf8(output.stdout).map_err(|_| format!("`{line}` printed something that is not UTF-8"))
 }
@@ -72,11 +66,7 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 
 fn describe(command: &Command) -> String {
     let program = Path::new(command.get_program());
-    let mut line = program
-        .file_name()
-        .unwrap_or(program.as_os_str())
-        .to_string_lossy()
-        .into_owned();
+    let mut line = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned();
     for argument in command.get_args() {
         line.push(' ');
         line.push_str(&argument.to_string_lossy());

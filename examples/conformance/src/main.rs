@@ -18,6 +18,8 @@ mod listen;
 mod notify;
 mod prompts;
 mod resources;
+#[cfg(test)]
+mod routes;
 mod samples;
 mod schemas;
 mod serve;

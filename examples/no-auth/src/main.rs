@@ -12,27 +12,35 @@
 //! Nobody is asked who they are, so nobody holds a scope: the tool `secret`, which asks for `demo:secret`, is in no list,
 //! and calling it is refused with 403.
 
+#[cfg(test)]
+mod routes;
 mod settings;
 mod tools;
 
-use mcp_auth_rmcp::{ServeError, serve};
+use std::sync::Arc;
+
+use mcp_auth_rmcp::{Serve, ServeError, serve};
 use mcp_core::NoAuth;
 
-// For servers that see thousands of clients come and go: glibc's allocator would keep the memory of a rush for ever, and
-// take a third more at the next one.
-#[cfg(not(target_env = "msvc"))]
+use settings::Settings;
+use tools::Tools;
+
+// For servers that see thousands of clients come and go: glibc's allocator keeps the memory of a rush, and takes a third
+// more at the next one.
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> Result<(), ServeError> {
-    let settings = settings::Settings::from_env();
-    serve(tools::Tools::new())
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    server(Settings::from_env()).listen_with(|server| settings::announce(server.url())).await
+}
+
+fn server(settings: Settings) -> Serve<Arc<Tools>> {
+    serve(Tools::new())
         .at(settings.public_url)
         .bind(settings.bind)
         .allow_origins(settings.allow_origins)
         .auth(NoAuth::new())
         .guard("secret", "demo:secret")
-        .listen_with(|server| settings::announce(server.url()))
-        .await
 }

@@ -60,5 +60,5 @@ impl Tools {
     }
 }
 
-#[tool_handler(router = self.router)]
+#[tool_handler(router = self.router, name = "no-auth", version = "0.1.0")]
 impl ServerHandler for Tools {}

@@ -17,21 +17,32 @@
 //! The tool `secret` is for tokens with the scope `demo:secret`. Others do not see it, and are told with 403 what they lack.
 
 mod issuer;
+#[cfg(test)]
+mod routes;
 mod settings;
 mod tools;
 
-use mcp_auth_rmcp::{ServeError, serve};
+use std::sync::Arc;
+
+use mcp_auth_jwt::JwtAuthenticator;
+use mcp_auth_rmcp::{Serve, ServeError, serve};
+
+use settings::Settings;
+use tools::Tools;
 
 #[tokio::main]
 async fn main() -> Result<(), ServeError> {
-    let settings = settings::Settings::from_env();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let (tokens, demo) = issuer::from_env().await?;
-    serve(tools::Tools::new())
+    let server = server(Settings::from_env(), tokens);
+    server.listen_with(|server| settings::announce(server.url(), demo.as_ref())).await
+}
+
+fn server(settings: Settings, tokens: JwtAuthenticator) -> Serve<Arc<Tools>> {
+    serve(Tools::new())
         .at(settings.public_url)
         .bind(settings.bind)
         .allow_origins(settings.allow_origins)
         .auth(tokens)
         .guard("secret", "demo:secret")
-        .listen_with(|server| settings::announce(server.url(), demo.as_ref()))
-        .await
 }

@@ -1,7 +1,7 @@
 //! The tools. Nothing here knows how callers are told apart.
 
 use mcp_auth_rmcp::MaybeCaller;
-use mcp_core::Identity;
+use mcp_core::{ClientId, Identity};
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::{ErrorData, ServerHandler, schemars, tool, tool_handler, tool_router};
@@ -36,9 +36,13 @@ impl Tools {
     #[tool(description = "Who is calling?")]
     async fn whoami(&self, MaybeCaller(caller): MaybeCaller<Identity>) -> String {
         match caller {
-            Some(caller) => {
-                format!("{} of {}, with the scopes: {}", caller.subject(), caller.issuer(), caller.scopes())
-            }
+            Some(caller) => format!(
+                "{} of {}, by the client {}, with the scopes: {}",
+                caller.subject(),
+                caller.issuer(),
+                caller.client().map_or("(unnamed)", ClientId::as_str),
+                caller.scopes()
+            ),
             None => "anonymous".to_owned(),
         }
     }
@@ -60,5 +64,5 @@ impl Tools {
     }
 }
 
-#[tool_handler(router = self.router)]
+#[tool_handler(router = self.router, name = "token", version = "0.1.0")]
 impl ServerHandler for Tools {}

@@ -50,11 +50,7 @@ impl Findings {
         let unreadable = |error| format!("{} cannot be read: {error}", results.display());
         for folder in fs::read_dir(results).map_err(unreadable)? {
             let folder = folder.map_err(unreadable)?.path();
-            let name = folder
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let Some(scenario) = scenario(&name) else { continue };
             let text = fs::read_to_string(folder.join("checks.json")).map_err(unreadable)?;
             self.add(revision, scenario, &text)?;
@@ -71,11 +67,7 @@ impl Findings {
                 "INFO" | "SKIPPED" => End::Noted,
                 other => End::Failed(format!("{other}: {}", entry.error_message.unwrap_or_default())),
             };
-            let check = Check {
-                revision: revision.to_owned(),
-                scenario: scenario.to_owned(),
-                id: entry.id,
-            };
+            let check = Check { revision: revision.to_owned(), scenario: scenario.to_owned(), id: entry.id };
             // An id may come more than once; its worst end counts.
             let known = self.0.entry(check).or_insert(End::Noted);
             if end > *known {
@@ -87,10 +79,7 @@ impl Findings {
 
     /// Right and wrong checks of a scenario.
     pub(crate) fn count(&self, revision: &str, scenario: &str) -> (usize, usize) {
-        let of = self
-            .0
-            .iter()
-            .filter(|(check, _)| check.revision == revision && check.scenario == scenario);
+        let of = self.0.iter().filter(|(check, _)| check.revision == revision && check.scenario == scenario);
         of.fold((0, 0), |(passed, failed), (_, end)| match end {
             End::Noted => (passed, failed),
             End::Passed => (passed + 1, failed),
@@ -127,11 +116,6 @@ mod tests {
             {"id": "a", "status": "SUCCESS"}, {"id": "b", "status": "SKIPPED"}, {"id": "c", "status": "SUCCESS"}]"#;
         findings.add("r", "s", checks).unwrap();
         assert_eq!(findings.count("r", "s"), (1, 1));
-        assert!(
-            findings
-                .0
-                .values()
-                .any(|end| *end == End::Failed("WARNING: late".to_owned()))
-        );
+        assert!(findings.0.values().any(|end| *end == End::Failed("WARNING: late".to_owned())));
     }
 }

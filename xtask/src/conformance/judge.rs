@@ -56,10 +56,7 @@ pub(crate) fn problems(runs: &[Run], scored: &[(&str, String)], expected: &[Expe
         for (check, end) in &findings.0 {
             let End::Failed(text) = end else { continue };
             if !expected.iter().any(|entry| entry.names(check)) {
-                problems.push(format!(
-                    "{run}: {} {} {}: {text}",
-                    check.revision, check.scenario, check.id
-                ));
+                problems.push(format!("{run}: {} {} {}: {text}", check.revision, check.scenario, check.id));
             }
         }
     }
@@ -67,33 +64,17 @@ pub(crate) fn problems(runs: &[Run], scored: &[(&str, String)], expected: &[Expe
         return problems;
     };
     for entry in expected {
-        let fails = bare
-            .0
-            .iter()
-            .any(|(check, end)| entry.names(check) && matches!(end, End::Failed(_)));
+        let fails = bare.0.iter().any(|(check, end)| entry.names(check) && matches!(end, End::Failed(_)));
         if !fails {
-            let Expected {
-                revision,
-                scenario,
-                check,
-                ..
-            } = entry;
-            problems.push(format!(
-                "bare: {revision} {scenario} {check} passes now: strike it from the list"
-            ));
+            let Expected { revision, scenario, check, .. } = entry;
+            problems.push(format!("bare: {revision} {scenario} {check} passes now: strike it from the list"));
         }
     }
     for (run, findings) in ours {
-        let passed = bare
-            .0
-            .iter()
-            .filter(|(_, end)| **end == End::Passed)
-            .map(|(check, _)| check);
+        let passed = bare.0.iter().filter(|(_, end)| **end == End::Passed).map(|(check, _)| check);
         for check in passed.filter(|check| findings.0.get(check).is_none_or(|end| *end == End::Noted)) {
-            problems.push(format!(
-                "{run}: {} {} {} was not judged",
-                check.revision, check.scenario, check.id
-            ));
+            problems
+                .push(format!("{run}: {} {} {} was not judged", check.revision, check.scenario, check.id));
         }
     }
     problems
@@ -102,22 +83,15 @@ pub(crate) fn problems(runs: &[Run], scored: &[(&str, String)], expected: &[Expe
 /// A line for each scenario: right checks of all, for each run; a star marks what is scored.
 pub(crate) fn table(runs: &[Run], scored: &[(&str, String)]) -> String {
     let checks = runs.iter().flat_map(|(_, findings)| findings.0.keys());
-    let scenarios: BTreeSet<_> = checks
-        .map(|check| (check.revision.as_str(), check.scenario.as_str()))
-        .collect();
+    let scenarios: BTreeSet<_> =
+        checks.map(|check| (check.revision.as_str(), check.scenario.as_str())).collect();
     let mut table = format!("{:<58}", "revision, scenario (* scored)");
     for (run, _) in runs {
         let _ = write!(table, "{run:>8}");
     }
     for (revision, scenario) in scenarios {
-        let counts = scored
-            .iter()
-            .any(|(other, name)| *other == revision && name == scenario);
-        let _ = write!(
-            table,
-            "\n{revision} {}{scenario:<46}",
-            if counts { '*' } else { ' ' }
-        );
+        let counts = scored.iter().any(|(other, name)| *other == revision && name == scenario);
+        let _ = write!(table, "\n{revision} {}{scenario:<46}", if counts { '*' } else { ' ' });
         for (_, findings) in runs {
             let (passed, failed) = findings.count(revision, scenario);
             let _ = write!(table, "{:>8}", format!("{passed}/{}", passed + failed));
@@ -134,16 +108,9 @@ mod tests {
     use super::*;
 
     fn findings(ends: &[(&str, End)]) -> Findings {
-        let check = |id: &str| Check {
-            revision: "r".to_owned(),
-            scenario: "s".to_owned(),
-            id: id.to_owned(),
-        };
-        Findings(
-            ends.iter()
-                .map(|(id, end)| (check(id), end.clone()))
-                .collect::<BTreeMap<_, _>>(),
-        )
+        let check =
+            |id: &str| Check { revision: "r".to_owned(), scenario: "s".to_owned(), id: id.to_owned() };
+        Findings(ends.iter().map(|(id, end)| (check(id), end.clone())).collect::<BTreeMap<_, _>>())
     }
 
     fn failed() -> End {
@@ -158,11 +125,7 @@ mod tests {
             reason: "because".to_owned(),
         };
         let expected: Vec<_> = expected.iter().map(entry).collect();
-        problems(
-            &[("bare", findings(bare)), ("open", findings(open))],
-            &[("r", "s".to_owned())],
-            &expected,
-        )
+        problems(&[("bare", findings(bare)), ("open", findings(open))], &[("r", "s".to_owned())], &expected)
     }
 
     #[test]

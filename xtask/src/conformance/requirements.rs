@@ -8,30 +8,19 @@ use std::path::Path;
 /// # Errors
 /// A sentence when the suite has no such list.
 pub(crate) fn scored(folder: &Path, revision: &str) -> Result<Vec<String>, String> {
-    let list = folder.join(format!(
-        "node_modules/@modelcontextprotocol/conformance/requirements/{revision}.yaml"
-    ));
+    let list =
+        folder.join(format!("node_modules/@modelcontextprotocol/conformance/requirements/{revision}.yaml"));
     let text =
         fs::read_to_string(&list).map_err(|error| format!("{} cannot be read: {error}", list.display()))?;
     let names = server(&text);
-    if names.is_empty() {
-        Err(format!("{} names no server scenario", list.display()))
-    } else {
-        Ok(names)
-    }
+    if names.is_empty() { Err(format!("{} names no server scenario", list.display())) } else { Ok(names) }
 }
 
 /// The items under `server:`, one a line.
 fn server(text: &str) -> Vec<String> {
-    let section = text
-        .lines()
-        .skip_while(|line| line.trim_end() != "server:")
-        .skip(1);
+    let section = text.lines().skip_while(|line| line.trim_end() != "server:").skip(1);
     let items = section.take_while(|line| line.is_empty() || line.starts_with([' ', '#']));
-    items
-        .filter_map(|line| line.trim().strip_prefix("- "))
-        .map(|name| name.trim().to_owned())
-        .collect()
+    items.filter_map(|line| line.trim().strip_prefix("- ")).map(|name| name.trim().to_owned()).collect()
 }
 
 #[cfg(test)]

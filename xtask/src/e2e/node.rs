@@ -47,10 +47,7 @@ impl Node {
 /// npm writes a lock file of its own beside what it installed, last of all.
 fn is_current(folder: &Path) -> bool {
     let written = |path: &str| folder.join(path).metadata().and_then(|data| data.modified());
-    match (
-        written("package-lock.json"),
-        written("node_modules/.package-lock.json"),
-    ) {
+    match (written("package-lock.json"), written("node_modules/.package-lock.json")) {
         (Ok(lock), Ok(installed)) => installed >= lock,
         _ => false,
     }
@@ -58,16 +55,8 @@ fn is_current(folder: &Path) -> bool {
 
 fn install(folder: &Path) -> Result<(), String> {
     let mut npm = shell::program("npm", folder);
-    npm.args([
-        "ci",
-        "--no-audit",
-        "--no-fund",
-        "--ignore-scripts",
-        "--loglevel=error",
-    ]);
-    shell::output(&mut npm)
-        .map(drop)
-        .map_err(|error| format!("the npm packages are not installed: {error}"))
+    npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]);
+    shell::output(&mut npm).map(drop).map_err(|error| format!("the npm packages are not installed: {error}"))
 }
 
 fn is_new_enough(program: &Path) -> bool {

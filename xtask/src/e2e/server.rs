@@ -29,11 +29,7 @@ impl Server {
         let log = logs.join(format!("{name}.log"));
         let file =
             File::create(&log).map_err(|error| format!("{} cannot be written: {error}", log.display()))?;
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(file)
-            .spawn();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file).spawn();
         let mut server = Self(child.map_err(|error| format!("{name} could not be started: {error}"))?);
         let Some(output) = server.0.stdout.take() else {
             return Err(format!("{name} has no standard output"));
@@ -49,10 +45,7 @@ impl Server {
         });
         match told.recv_timeout(PATIENCE) {
             Ok(()) => Ok(server),
-            Err(_) => Err(format!(
-                "{name} did not say that it listens; see {}",
-                log.display()
-            )),
+            Err(_) => Err(format!("{name} did not say that it listens; see {}", log.display())),
         }
     }
 }
@@ -70,9 +63,7 @@ impl Drop for Server {
 /// The reason the system gives.
 pub(crate) fn free_port() -> Result<u16, String> {
     let bound = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-    bound
-        .map(|address| address.port())
-        .map_err(|error| format!("there is no free port: {error}"))
+    bound.map(|address| address.port()).map_err(|error| format!("there is no free port: {error}"))
 }
 
 /// The folder cargo builds into.

@@ -28,9 +28,7 @@ pub(crate) fn scan(files: &[File]) -> Coverage {
             };
             let place = format!("{}:{}", file.path, index + 1);
             if file.is("rs") && !is_chore(&file.path) && !above_a_test(&lines, index) {
-                coverage
-                    .errors
-                    .push(format!("{place}: the comment is not above a test"));
+                coverage.errors.push(format!("{place}: the comment is not above a test"));
             }
             let ids = ids(first, &lines[index + 1..]);
             if ids.is_empty() {
@@ -53,11 +51,7 @@ fn ids(first: &str, following: &[&str]) -> Vec<String> {
         };
         text.push_str(more.trim());
     }
-    text.split(',')
-        .map(str::trim)
-        .filter(|id| !id.is_empty())
-        .map(str::to_owned)
-        .collect()
+    text.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect()
 }
 
 /// The phases that start clients and suites are checks themselves, though no `#[test]`.
@@ -87,10 +81,7 @@ mod tests {
     use super::*;
 
     fn scan_one(path: &str, text: &str) -> Coverage {
-        scan(&[File {
-            path: path.to_owned(),
-            text: text.to_owned(),
-        }])
+        scan(&[File { path: path.to_owned(), text: text.to_owned() }])
     }
 
     fn found(coverage: &Coverage) -> Vec<&str> {

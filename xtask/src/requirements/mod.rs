@@ -63,9 +63,7 @@ pub(crate) fn stale(root: &Path) -> Result<Vec<String>, String> {
     if written == table::render(&sections, &coverage) {
         return Ok(Vec::new());
     }
-    Ok(vec![format!(
-        "{TABLE} is out of date: run `cargo xtask requirements --write`"
-    )])
+    Ok(vec![format!("{TABLE} is out of date: run `cargo xtask requirements --write`")])
 }
 
 fn load(root: &Path) -> Result<(Vec<Section>, Coverage), String> {

@@ -71,25 +71,19 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Section>, String> {
         let at = |message: &str| format!("{}: {message}", number + 1);
         let line = line.trim();
         if let Some(title) = line.strip_prefix("## ") {
-            sections.push(Section {
-                title: title.to_owned(),
-                rows: Vec::new(),
-            });
+            sections.push(Section { title: title.to_owned(), rows: Vec::new() });
         } else if line.is_empty() || line.starts_with('#') {
             continue;
         } else if line.starts_with('@') {
-            let (name, reason) = line
-                .split_once('=')
-                .ok_or_else(|| at("a named reason is written `@name = text`"))?;
+            let (name, reason) =
+                line.split_once('=').ok_or_else(|| at("a named reason is written `@name = text`"))?;
             reasons.insert(name.trim(), reason.trim());
         } else {
             let row = row(line, &reasons).map_err(|message| at(&message))?;
             if !seen.insert(row.id.clone()) {
                 return Err(at(&format!("{} is listed twice", row.id)));
             }
-            let section = sections
-                .last_mut()
-                .ok_or_else(|| at("a row before the first heading"))?;
+            let section = sections.last_mut().ok_or_else(|| at("a row before the first heading"))?;
             section.rows.push(row);
         }
     }
@@ -103,10 +97,7 @@ fn row(line: &str, reasons: &BTreeMap<&str, &str>) -> Result<Row, String> {
         [id, statement, status, reason] => {
             let status = Status::parse(status).ok_or_else(|| format!("`{status}` is no status"))?;
             let text = if reason.starts_with('@') {
-                reasons
-                    .get(reason)
-                    .copied()
-                    .ok_or_else(|| format!("`{reason}` is not defined above"))?
+                reasons.get(reason).copied().ok_or_else(|| format!("`{reason}` is not defined above"))?
             } else {
                 reason
             };
@@ -117,11 +108,7 @@ fn row(line: &str, reasons: &BTreeMap<&str, &str>) -> Result<Row, String> {
     if statement.is_empty() || status.as_ref().is_some_and(|(_, reason)| reason.is_empty()) {
         return Err(format!("{id} has an empty field"));
     }
-    Ok(Row {
-        id: id.to_owned(),
-        statement: statement.to_owned(),
-        status,
-    })
+    Ok(Row { id: id.to_owned(), statement: statement.to_owned(), status })
 }
 
 #[cfg(test)]
@@ -137,10 +124,7 @@ mod tests {
         let sections = parse("# c\n@e = the engine\n\n## One\nA-1 | says\nA-2 | says | later | @e\n## Two\nB1 | x | note | y\n").unwrap();
         assert_eq!(sections.len(), 2);
         assert_eq!(sections[0].rows[0].status, None);
-        assert_eq!(
-            sections[0].rows[1].status,
-            Some((Status::Later, "the engine".to_owned()))
-        );
+        assert_eq!(sections[0].rows[1].status, Some((Status::Later, "the engine".to_owned())));
         assert_eq!(sections[1].title, "Two");
         assert_eq!(sections[1].rows[0].status, Some((Status::Note, "y".to_owned())));
     }

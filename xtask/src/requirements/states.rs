@@ -31,17 +31,11 @@ impl Verdict {
 
 /// Compares the list with the comments in the tests.
 pub(crate) fn judge(sections: &[Section], coverage: &Coverage) -> Verdict {
-    let mut verdict = Verdict {
-        errors: coverage.errors.clone(),
-        ..Verdict::default()
-    };
+    let mut verdict = Verdict { errors: coverage.errors.clone(), ..Verdict::default() };
     let rows: Vec<&Row> = sections.iter().flat_map(|section| &section.rows).collect();
     for row in &rows {
-        let instead = row
-            .status
-            .as_ref()
-            .map(|(status, _)| *status)
-            .filter(|status| status.replaces_a_test());
+        let instead =
+            row.status.as_ref().map(|(status, _)| *status).filter(|status| status.replaces_a_test());
         match (coverage.rows.get(&row.id), instead) {
             (Some(_), None) => verdict.covered += 1,
             (Some(files), Some(status)) => {
@@ -60,10 +54,7 @@ pub(crate) fn judge(sections: &[Section], coverage: &Coverage) -> Verdict {
     let known: BTreeSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
     for (id, files) in &coverage.rows {
         if !known.contains(id.as_str()) {
-            verdict.errors.push(format!(
-                "{} names the row `{id}`, which does not exist",
-                list(files)
-            ));
+            verdict.errors.push(format!("{} names the row `{id}`, which does not exist", list(files)));
         }
     }
     verdict
@@ -86,13 +77,7 @@ mod tests {
         } else {
             format!("// covers: {test}\n#[test]\nfn t() {{}}\n")
         };
-        judge(
-            &sections,
-            &covers::scan(&[File {
-                path: "t.rs".to_owned(),
-                text,
-            }]),
-        )
+        judge(&sections, &covers::scan(&[File { path: "t.rs".to_owned(), text }]))
     }
 
     #[test]
@@ -100,10 +85,7 @@ mod tests {
         let verdict = check("A-1 | x\nA-2 | y | later | soon\nA-3 | z", "A-1");
         assert_eq!(verdict.uncovered, ["A-3"]);
         assert!(verdict.errors.is_empty(), "{:?}", verdict.errors);
-        assert_eq!(
-            verdict.summary(),
-            "3 rows: 1 covered by tests, 1 with a reason, 1 open"
-        );
+        assert_eq!(verdict.summary(), "3 rows: 1 covered by tests, 1 with a reason, 1 open");
     }
 
     #[test]
@@ -112,10 +94,7 @@ mod tests {
             let row = format!("A-1 | x | {status} | n");
             assert_eq!(check(&row, "").uncovered, ["A-1"]);
             let verdict = check(&row, "A-1");
-            assert!(
-                verdict.uncovered.is_empty() && verdict.errors.is_empty(),
-                "{status}"
-            );
+            assert!(verdict.uncovered.is_empty() && verdict.errors.is_empty(), "{status}");
         }
     }
 
@@ -123,11 +102,7 @@ mod tests {
     fn covered_and_explained_at_once_is_an_error() {
         for status in ["later", "not-applicable", "decided"] {
             let verdict = check(&format!("A-1 | x | {status} | r"), "A-1");
-            assert!(
-                verdict.errors[0].contains("strike the status off"),
-                "{:?}",
-                verdict.errors
-            );
+            assert!(verdict.errors[0].contains("strike the status off"), "{:?}", verdict.errors);
         }
     }
 

@@ -9,19 +9,10 @@ use super::rows::{Row, Section, Status};
 pub(crate) fn render(sections: &[Section], coverage: &Coverage) -> String {
     let mut out = String::from(HEAD);
     for section in sections {
-        let _ = write!(
-            out,
-            "\n## {}\n\n| row | what is asked | answer |\n|---|---|---|\n",
-            section.title
-        );
+        let _ = write!(out, "\n## {}\n\n| row | what is asked | answer |\n|---|---|---|\n", section.title);
         for row in &section.rows {
-            let _ = writeln!(
-                out,
-                "| {} | {} | {} |",
-                row.id,
-                cell(&row.statement),
-                cell(&answer(row, coverage))
-            );
+            let _ =
+                writeln!(out, "| {} | {} | {} |", row.id, cell(&row.statement), cell(&answer(row, coverage)));
         }
     }
     out
@@ -29,10 +20,7 @@ pub(crate) fn render(sections: &[Section], coverage: &Coverage) -> String {
 
 fn answer(row: &Row, coverage: &Coverage) -> String {
     let tests = coverage.rows.get(&row.id).map(|files| {
-        let files: Vec<String> = files
-            .iter()
-            .map(|file| format!("[{}](../{file})", short(file)))
-            .collect();
+        let files: Vec<String> = files.iter().map(|file| format!("[{}](../{file})", short(file))).collect();
         files.join(", ")
     });
     match (tests, &row.status) {
@@ -48,10 +36,8 @@ fn answer(row: &Row, coverage: &Coverage) -> String {
 /// `crates/mcp-core/tests/it/guard.rs` as `mcp-core/it/guard`: enough to find it, short enough to read.
 fn short(file: &str) -> String {
     let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
-    let parts: Vec<&str> = stem
-        .split('/')
-        .filter(|part| !matches!(*part, "crates" | "examples" | "src" | "tests"))
-        .collect();
+    let parts: Vec<&str> =
+        stem.split('/').filter(|part| !matches!(*part, "crates" | "examples" | "src" | "tests")).collect();
     parts.join("/")
 }
 

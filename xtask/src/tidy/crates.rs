@@ -16,24 +16,9 @@ struct Ceiling {
 }
 
 const CEILINGS: [Ceiling; 3] = [
-    Ceiling {
-        label: "mcp-core",
-        package: "mcp-core",
-        features: "",
-        crates: 75,
-    },
-    Ceiling {
-        label: "mcp-auth-jwt, static keys",
-        package: "mcp-auth-jwt",
-        features: "",
-        crates: 110,
-    },
-    Ceiling {
-        label: "mcp-auth-jwt, fetched keys",
-        package: "mcp-auth-jwt",
-        features: "fetch",
-        crates: 170,
-    },
+    Ceiling { label: "mcp-core", package: "mcp-core", features: "", crates: 75 },
+    Ceiling { label: "mcp-auth-jwt, static keys", package: "mcp-auth-jwt", features: "", crates: 110 },
+    Ceiling { label: "mcp-auth-jwt, fetched keys", package: "mcp-auth-jwt", features: "fetch", crates: 170 },
 ];
 
 /// One provider of cryptography, and no RSA with a known timing leak.
@@ -56,10 +41,7 @@ pub(crate) fn check(root: &Path, metadata: &Metadata) -> Result<Vec<String>, Str
             TARGET,
         ];
         let count = tree(root, &arguments)?.len();
-        println!(
-            "crates compiled: {count:>4} of at most {:<4} {}",
-            ceiling.crates, ceiling.label
-        );
+        println!("crates compiled: {count:>4} of at most {:<4} {}", ceiling.crates, ceiling.label);
         if count > ceiling.crates {
             problems.push(format!(
                 "{}: {count} crates are compiled, the ceiling is {}",
@@ -83,16 +65,7 @@ pub(crate) fn check(root: &Path, metadata: &Metadata) -> Result<Vec<String>, Str
 fn tree(root: &Path, arguments: &[&str]) -> Result<BTreeSet<String>, String> {
     let mut command = shell::cargo(root);
     command
-        .args([
-            "tree",
-            "--quiet",
-            "--edges",
-            "normal,build",
-            "--prefix",
-            "none",
-            "--format",
-            "{p}",
-        ])
+        .args(["tree", "--quiet", "--edges", "normal,build", "--prefix", "none", "--format", "{p}"])
         .args(arguments);
     Ok(packages(&shell::output(&mut command)?))
 }

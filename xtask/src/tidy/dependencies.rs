@@ -39,10 +39,7 @@ const OPTIONAL_ONLY: [&str; 2] = ["axum", "axum-core"];
 /// Names every arrow that is not in the table.
 pub(crate) fn check(metadata: &Metadata) -> Vec<String> {
     let ours: Vec<&str> = metadata.members().map(|package| package.name.as_str()).collect();
-    metadata
-        .members()
-        .flat_map(|package| problems(package, &ours))
-        .collect()
+    metadata.members().flat_map(|package| problems(package, &ours)).collect()
 }
 
 fn problems(package: &Package, ours: &[&str]) -> Vec<String> {
@@ -51,10 +48,8 @@ fn problems(package: &Package, ours: &[&str]) -> Vec<String> {
     if !package.is_published() {
         // Examples stand on top of everything; xtask stands on nothing of ours.
         if name == "xtask" {
-            let dependencies = package
-                .dependencies
-                .iter()
-                .filter(|dependency| ours.contains(&dependency.name.as_str()));
+            let dependencies =
+                package.dependencies.iter().filter(|dependency| ours.contains(&dependency.name.as_str()));
             problems.extend(
                 dependencies.map(|dependency| format!("xtask must not depend on {}", dependency.name)),
             );
@@ -62,9 +57,7 @@ fn problems(package: &Package, ours: &[&str]) -> Vec<String> {
         return problems;
     }
     let Some((_, arrows)) = ARROWS.iter().find(|(own, _)| *own == name) else {
-        return vec![format!(
-            "{name}: not in the table of arrows (xtask/src/tidy/dependencies.rs)"
-        )];
+        return vec![format!("{name}: not in the table of arrows (xtask/src/tidy/dependencies.rs)")];
     };
     for dependency in &package.dependencies {
         let other = dependency.name.as_str();
@@ -79,9 +72,7 @@ fn problems(package: &Package, ours: &[&str]) -> Vec<String> {
             ));
         }
         if other == "rmcp" && !KNOW_RMCP.contains(&name) {
-            problems.push(format!(
-                "{name} must not know rmcp: glue to the SDK is in mcp-auth-rmcp"
-            ));
+            problems.push(format!("{name} must not know rmcp: glue to the SDK is in mcp-auth-rmcp"));
         }
         if OPTIONAL_ONLY.contains(&other) && dependency.is_normal() && !dependency.optional {
             problems.push(format!("{name} may have {other} behind a feature only"));
@@ -102,13 +93,7 @@ fn may_use(arrows: &[&str], name: &str, dependency: &Dependency) -> bool {
 mod tests {
     use super::*;
 
-    const OURS: [&str; 5] = [
-        "mcp-core",
-        "mcp-outbound",
-        "mcp-auth-jwt",
-        "mcp-auth-testkit",
-        "xtask",
-    ];
+    const OURS: [&str; 5] = ["mcp-core", "mcp-outbound", "mcp-auth-jwt", "mcp-auth-testkit", "xtask"];
 
     fn package(name: &str, publish: &str, dependencies: &[(&str, &str, bool)]) -> Package {
         let dependencies: Vec<String> = dependencies
@@ -133,11 +118,7 @@ mod tests {
     #[test]
     fn the_arrows_of_the_table_pass() {
         assert!(
-            check(
-                "mcp-auth-jwt",
-                &[("mcp-core", "null", false), ("mcp-outbound", "null", true)]
-            )
-            .is_empty()
+            check("mcp-auth-jwt", &[("mcp-core", "null", false), ("mcp-outbound", "null", true)]).is_empty()
         );
         assert!(check("mcp-core", &[("mcp-auth-testkit", "\"dev\"", false)]).is_empty());
     }

@@ -3,14 +3,7 @@
 use crate::metadata::Metadata;
 
 /// Permissive licences; a new one is a decision and needs a line here.
-const ALLOWED: [&str; 6] = [
-    "Apache-2.0",
-    "BSD-3-Clause",
-    "CDLA-Permissive-2.0",
-    "ISC",
-    "MIT",
-    "Unicode-3.0",
-];
+const ALLOWED: [&str; 6] = ["Apache-2.0", "BSD-3-Clause", "CDLA-Permissive-2.0", "ISC", "MIT", "Unicode-3.0"];
 
 /// Names each package whose licence is missing or not allowed.
 pub(crate) fn check(metadata: &Metadata) -> Vec<String> {
@@ -32,15 +25,9 @@ pub(crate) fn check(metadata: &Metadata) -> Vec<String> {
 
 /// Judges an SPDX expression: one side of an OR is enough, both sides of an AND are needed.
 fn acceptable(expression: &str) -> bool {
-    let spaced = expression
-        .replace('/', " OR ")
-        .replace('(', " ( ")
-        .replace(')', " ) ");
+    let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
-    let mut parser = Parser {
-        words: &words,
-        next: 0,
-    };
+    let mut parser = Parser { words: &words, next: 0 };
     let verdict = parser.either();
     verdict && parser.next == words.len()
 }

@@ -12,11 +12,7 @@ pub(crate) fn check(root: &Path, files: &[File]) -> Vec<String> {
         let folder = Path::new(&file.path).parent().unwrap_or(Path::new(""));
         for (line, target) in links(&file.text) {
             let (path, anchor) = target.split_once('#').unwrap_or((&target, ""));
-            let there = if path.is_empty() {
-                root.join(&file.path)
-            } else {
-                root.join(folder).join(path)
-            };
+            let there = if path.is_empty() { root.join(&file.path) } else { root.join(folder).join(path) };
             let place = format!("{}:{line}", file.path);
             if !there.exists() {
                 problems.push(format!("{place}: {path} does not exist"));
@@ -40,15 +36,10 @@ fn links(text: &str) -> Vec<(usize, String)> {
     let mut links = Vec::new();
     for (number, line) in prose(text) {
         let line = without_code(line);
-        let inline = line
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split_once(')'))
-            .map(|(target, _)| target);
-        let reference = line
-            .strip_prefix('[')
-            .and_then(|rest| rest.split_once("]: "))
-            .map(|(_, target)| target);
+        let inline =
+            line.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
+        let reference =
+            line.strip_prefix('[').and_then(|rest| rest.split_once("]: ")).map(|(_, target)| target);
         for target in inline.chain(reference) {
             let target = target.split_whitespace().next().unwrap_or_default();
             if !target.is_empty() && !is_foreign(target) {
@@ -81,20 +72,18 @@ fn without_code(line: &str) -> String {
 
 /// The names by which headings are linked: lower case, words joined by hyphens, no other signs.
 fn headings(text: &str) -> impl Iterator<Item = String> {
-    prose(text)
-        .filter(|(_, line)| line.starts_with('#'))
-        .map(|(_, line)| {
-            line.trim_start_matches('#')
-                .trim()
-                .to_lowercase()
-                .chars()
-                .filter_map(|sign| match sign {
-                    ' ' => Some('-'),
-                    sign if sign.is_alphanumeric() || sign == '-' || sign == '_' => Some(sign),
-                    _ => None,
-                })
-                .collect()
-        })
+    prose(text).filter(|(_, line)| line.starts_with('#')).map(|(_, line)| {
+        line.trim_start_matches('#')
+            .trim()
+            .to_lowercase()
+            .chars()
+            .filter_map(|sign| match sign {
+                ' ' => Some('-'),
+                sign if sign.is_alphanumeric() || sign == '-' || sign == '_' => Some(sign),
+                _ => None,
+            })
+            .collect()
+    })
 }
 
 #[cfg(test)]
@@ -125,13 +114,7 @@ mod tests {
 
     #[test]
     fn a_dead_link_is_named_with_its_line() {
-        let file = File {
-            path: "docs/a.md".to_owned(),
-            text: "x\n[a](gone.md)\n".to_owned(),
-        };
-        assert_eq!(
-            check(Path::new("/nowhere"), &[file]),
-            ["docs/a.md:2: gone.md does not exist"]
-        );
+        let file = File { path: "docs/a.md".to_owned(), text: "x\n[a](gone.md)\n".to_owned() };
+        assert_eq!(check(Path::new("/nowhere"), &[file]), ["docs/a.md:2: gone.md does not exist"]);
     }
 }

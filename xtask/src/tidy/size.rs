@@ -23,10 +23,9 @@ pub(crate) fn check(root: &Path, files: &[File]) -> Result<Vec<String>, String> 
         }
         let lines = body(&file.text);
         match (lines > CEILING, exceptions.contains_key(file.path.as_str())) {
-            (true, false) => problems.push(format!(
-                "{}: a body of {lines} lines, the ceiling is {CEILING}",
-                file.path
-            )),
+            (true, false) => {
+                problems.push(format!("{}: a body of {lines} lines, the ceiling is {CEILING}", file.path))
+            }
             (false, true) => {
                 problems.push(format!("{EXCEPTIONS}: {} needs no exception any more", file.path))
             }
@@ -55,9 +54,7 @@ fn exceptions(text: &str) -> Result<BTreeMap<&str, &str>, String> {
 /// Inner attributes may come first: rustfmt leaves them where a crate root puts them.
 fn opens_with_docs(text: &str) -> bool {
     let mut lines = text.lines().filter(|line| !line.starts_with("#![cfg_attr("));
-    lines
-        .next()
-        .is_some_and(|line| line.starts_with("//!") || line.starts_with("#![doc = include_str!("))
+    lines.next().is_some_and(|line| line.starts_with("//!") || line.starts_with("#![doc = include_str!("))
 }
 
 /// Code lines: no comments, no blank lines, no inline test module.

@@ -3,9 +3,8 @@
 use crate::files::File;
 
 /// The kinds of files that are looked at.
-pub(crate) const EXTENSIONS: &[&str] = &[
-    "rs", "md", "toml", "txt", "mjs", "js", "ts", "html", "yml", "yaml", "sh",
-];
+pub(crate) const EXTENSIONS: &[&str] =
+    &["rs", "md", "toml", "txt", "mjs", "js", "ts", "html", "yml", "yaml", "sh"];
 
 /// Names each offending line, and each file without a newline at its end.
 pub(crate) fn check(files: &[File]) -> Vec<String> {
@@ -32,10 +31,7 @@ mod tests {
     use super::*;
 
     fn check_one(text: &str) -> Vec<String> {
-        check(&[File {
-            path: "a.md".to_owned(),
-            text: text.to_owned(),
-        }])
+        check(&[File { path: "a.md".to_owned(), text: text.to_owned() }])
     }
 
     #[test]
