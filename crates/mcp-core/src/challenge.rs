@@ -106,7 +106,12 @@ fn quotable(value: &str) -> String {
 }
 
 fn json_body(error: &AuthError) -> String {
-    let code = error.code().unwrap_or("invalid_token");
+    // The challenge of a request without a credential names no error (RFC 6750 §3.1); a body without a word would help
+    // nobody who reads it.
+    if *error.kind() == AuthErrorKind::Missing {
+        return r#"{"error":"unauthorized","error_description":"a credential is needed"}"#.to_owned();
+    }
+    let code = error.code().unwrap_or("access_denied");
     match error.description() {
         Some(description) => serde_json::json!({ "error": code, "error_description": description }),
         None => serde_json::json!({ "error": code }),

@@ -77,7 +77,7 @@ impl AuthError {
     /// The credential is of a kind this authenticator does not judge.
     #[must_use]
     pub fn not_mine() -> Self {
-        Self::of(AuthErrorKind::NotMine, None)
+        Self::of(AuthErrorKind::NotMine, Some("nobody here issued or knows this credential"))
     }
 
     /// No credential was presented.
@@ -206,7 +206,6 @@ impl AuthError {
 impl fmt::Display for AuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            AuthErrorKind::NotMine => "the credential is of another kind",
             AuthErrorKind::Missing => "no credential was presented",
             _ => self.description.unwrap_or("the request was refused"),
         })

@@ -26,8 +26,8 @@ impl SecretKey {
     /// Takes the bytes of a key.
     ///
     /// # Errors
-    /// When there are fewer than 32 bytes, or all of them are alike up to a length of 32 zeros: a default somebody
-    /// forgot to replace.
+    /// When there are fewer than 32 bytes, when all of them are zero, or when they are an example everybody knows: a
+    /// default somebody forgot to replace.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, ConfigError> {
         let bytes = Zeroizing::new(bytes.into());
         if bytes.len() < 32 {
@@ -39,6 +39,11 @@ impl SecretKey {
         if bytes.iter().all(|byte| *byte == 0) {
             return Err(ConfigError::new(
                 "the secret is all zeros: make one, for example by `openssl rand -base64 32`",
+            ));
+        }
+        if KNOWN.iter().any(|known| bytes.as_slice() == known.as_bytes()) {
+            return Err(ConfigError::new(
+                "the secret is an example that everybody knows: make one, for example by `openssl rand -base64 32`",
             ));
         }
         Ok(Self(bytes))
@@ -95,3 +100,12 @@ pub fn random_id() -> String {
 pub fn constant_time_eq(a: impl AsRef<[u8]>, b: impl AsRef<[u8]>) -> bool {
     a.as_ref().ct_eq(b.as_ref()).into()
 }
+
+/// Long enough and yet no secret: what tutorials and token debuggers fill in.
+const KNOWN: [&str; 5] = [
+    "a-string-secret-at-least-256-bits-long",
+    "a-valid-string-secret-that-is-at-least-512-bits-long-which-is-very-long",
+    "01234567890123456789012345678901",
+    "0123456789abcdef0123456789abcdef",
+    "your-super-secret-jwt-token-with-at-least-32-characters-long",
+];
