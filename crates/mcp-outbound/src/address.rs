@@ -194,21 +194,9 @@ const V4: &[([u8; 4], u32, SpecialUse)] = &[
 /// First match wins. Mapped and well-known NAT64 addresses never get here.
 const V6: &[([u16; 8], u32, SpecialUse)] = &[
     // Credentials: EC2, EKS tasks, Google Compute Engine.
-    (
-        [0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254],
-        128,
-        SpecialUse::CloudMetadata,
-    ),
-    (
-        [0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0023],
-        128,
-        SpecialUse::CloudMetadata,
-    ),
-    (
-        [0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254],
-        128,
-        SpecialUse::CloudMetadata,
-    ),
+    ([0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254], 128, SpecialUse::CloudMetadata),
+    ([0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0023], 128, SpecialUse::CloudMetadata),
+    ([0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254], 128, SpecialUse::CloudMetadata),
     ([0, 0, 0, 0, 0, 0, 0, 0], 128, SpecialUse::ThisNetwork),
     ([0, 0, 0, 0, 0, 0, 0, 1], 128, SpecialUse::Loopback),
     ([0, 0, 0, 0, 0, 0, 0, 0], 96, SpecialUse::V4Compatible),
@@ -220,11 +208,7 @@ const V6: &[([u16; 8], u32, SpecialUse)] = &[
     ([0x2001, 0, 0, 0, 0, 0, 0, 0], 23, SpecialUse::ProtocolAssignment),
     ([0x2001, 0x0db8, 0, 0, 0, 0, 0, 0], 32, SpecialUse::Documentation),
     ([0x2002, 0, 0, 0, 0, 0, 0, 0], 16, SpecialUse::SixToFour),
-    (
-        [0x2620, 0x004f, 0x8000, 0, 0, 0, 0, 0],
-        48,
-        SpecialUse::AnycastService,
-    ),
+    ([0x2620, 0x004f, 0x8000, 0, 0, 0, 0, 0], 48, SpecialUse::AnycastService),
     // The 6bone, handed back by RFC 3701.
     ([0x3ffe, 0, 0, 0, 0, 0, 0, 0], 16, SpecialUse::Reserved),
     ([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20, SpecialUse::Documentation),

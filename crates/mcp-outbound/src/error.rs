@@ -69,11 +69,7 @@ impl OutboundError {
     }
 
     fn new(kind: Kind) -> Self {
-        Self {
-            kind,
-            host: None,
-            source: None,
-        }
+        Self { kind, host: None, source: None }
     }
 
     fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -166,10 +162,6 @@ mod tests {
             .with_host("idp.example.com");
         assert_eq!(error.to_string(), "idp.example.com: no connection");
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
-        assert!(
-            error
-                .source()
-                .is_some_and(|source| source.to_string().contains("hunter2"))
-        );
+        assert!(error.source().is_some_and(|source| source.to_string().contains("hunter2")));
     }
 }

@@ -146,10 +146,7 @@ impl OutboundClientBuilder {
     pub fn build(self) -> Result<OutboundClient, OutboundConfigError> {
         self.check()?;
         let policy = Arc::new(self.policy);
-        let guard = GuardedResolver {
-            policy: Arc::clone(&policy),
-            resolver: self.resolver,
-        };
+        let guard = GuardedResolver { policy: Arc::clone(&policy), resolver: self.resolver };
         let mut roots = Vec::new();
         for pem in &self.root_certificates {
             let found = reqwest::Certificate::from_pem_bundle(pem).unwrap_or_default();
@@ -189,11 +186,7 @@ impl OutboundClientBuilder {
             )
             .because(cause.without_url())
         })?;
-        let places = if self.max_idle_per_host == 0 {
-            0
-        } else {
-            IDLE_HOSTS
-        };
+        let places = if self.max_idle_per_host == 0 { 0 } else { IDLE_HOSTS };
         Ok(OutboundClient {
             inner: Arc::new(Inner {
                 http,
@@ -237,9 +230,7 @@ impl OutboundClientBuilder {
 
 impl fmt::Debug for OutboundClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OutboundClientBuilder")
-            .field("policy", &self.policy)
-            .finish_non_exhaustive()
+        f.debug_struct("OutboundClientBuilder").field("policy", &self.policy).finish_non_exhaustive()
     }
 }
 

@@ -22,18 +22,13 @@ impl Cidr {
         let width = if network.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
             // `parse` alone would also take "+8".
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits
-                .parse()
-                .ok()
-                .filter(|prefix| *prefix <= width)
-                .ok_or_else(unreadable)?,
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                digits.parse().ok().filter(|prefix| *prefix <= width).ok_or_else(unreadable)?
+            }
             Some(_) => return Err(unreadable()),
             None => width,
         };
-        let block = Self {
-            network: masked(network, prefix),
-            prefix,
-        };
+        let block = Self { network: masked(network, prefix), prefix };
         if block.network != network {
             return Err(format!(
                 "`{text}` has bits set after its prefix: write `{}/{prefix}`",
@@ -71,11 +66,7 @@ mod tests {
 
     fn check(block: &str, address: &str, inside: bool) {
         let parsed = Cidr::parse(block).unwrap();
-        assert_eq!(
-            parsed.contains(address.parse().unwrap()),
-            inside,
-            "{address} in {block}"
-        );
+        assert_eq!(parsed.contains(address.parse().unwrap()), inside, "{address} in {block}");
     }
 
     #[test]

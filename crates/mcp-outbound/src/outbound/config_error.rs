@@ -12,10 +12,7 @@ pub struct OutboundConfigError {
 
 impl OutboundConfigError {
     pub(super) fn new(sentence: impl Into<String>) -> Self {
-        Self {
-            sentence: sentence.into(),
-            source: None,
-        }
+        Self { sentence: sentence.into(), source: None }
     }
 
     pub(super) fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

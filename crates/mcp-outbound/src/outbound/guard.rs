@@ -34,10 +34,8 @@ impl reqwest::dns::Resolve for GuardedResolver {
                 return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address").into());
             }
             // Port 0 stands for the port of the URL.
-            let sockets = addresses
-                .into_iter()
-                .take(MAX_ADDRESSES)
-                .map(|address| SocketAddr::new(address, 0));
+            let sockets =
+                addresses.into_iter().take(MAX_ADDRESSES).map(|address| SocketAddr::new(address, 0));
             Ok(Box::new(sockets) as Addrs)
         })
     }

@@ -16,11 +16,7 @@ pub(super) struct KeepAlive {
 impl KeepAlive {
     /// A host gives its place up when it was not asked for `ttl`, by when its idle connections are closed.
     pub(super) fn new(places: usize, ttl: Duration) -> Self {
-        Self {
-            places,
-            ttl,
-            hosts: Mutex::default(),
-        }
+        Self { places, ttl, hosts: Mutex::default() }
     }
 
     /// Whether the connection of a request made now may stay open after it.
@@ -52,10 +48,7 @@ mod tests {
         assert!(table.admits("b", at(1)));
         assert!(!table.admits("c", at(2)));
         assert!(table.admits("a", at(9)));
-        assert!(
-            !table.admits("c", at(10)),
-            "a was asked since, b is not ten seconds old"
-        );
+        assert!(!table.admits("c", at(10)), "a was asked since, b is not ten seconds old");
         assert!(table.admits("c", at(11)), "b's place is free");
         assert!(!table.admits("b", at(12)));
     }

@@ -82,9 +82,7 @@ impl OutboundClient {
 
 impl fmt::Debug for OutboundClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OutboundClient")
-            .field("policy", &self.inner.policy)
-            .finish_non_exhaustive()
+        f.debug_struct("OutboundClient").field("policy", &self.inner.policy).finish_non_exhaustive()
     }
 }
 
@@ -124,9 +122,7 @@ impl Inner {
         let url = target::check(&parts.uri, &self.policy)?;
         let host = url.host_str().unwrap_or_default().to_owned();
         if !self.keep_alive.admits(origin(&url), Instant::now()) {
-            parts
-                .headers
-                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+            parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         let mut prepared = reqwest::Request::new(parts.method, url);
         *prepared.headers_mut() = parts.headers;
@@ -148,10 +144,7 @@ impl Inner {
             return Err(OutboundError::too_large());
         }
         // Saves reading what is announced to be too much; what is not announced is counted below.
-        if answer
-            .content_length()
-            .is_some_and(|announced| announced > max_body as u64)
-        {
+        if answer.content_length().is_some_and(|announced| announced > max_body as u64) {
             return Err(OutboundError::too_large());
         }
         let mut body = BytesMut::new();
@@ -174,10 +167,7 @@ fn origin(url: &Url) -> &str {
 }
 
 fn header_bytes(headers: &HeaderMap) -> usize {
-    headers
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len())
-        .sum()
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
 
 /// Our own refusal comes back wrapped in the connector's and reqwest's errors.

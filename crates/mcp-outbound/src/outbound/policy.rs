@@ -39,11 +39,8 @@ impl AddressPolicy {
     pub(crate) fn judge(&self, address: IpAddr) -> Result<(), Refusal> {
         // A mapped address is the IPv4 address to the kernel, so the operator's IPv4 blocks speak about it.
         let canonical = address.to_canonical();
-        let within = |blocks: &[Cidr]| {
-            blocks
-                .iter()
-                .any(|block| block.contains(address) || block.contains(canonical))
-        };
+        let within =
+            |blocks: &[Cidr]| blocks.iter().any(|block| block.contains(address) || block.contains(canonical));
         if within(&self.refused) {
             return Err(Refusal::ByOperator(address));
         }
@@ -97,10 +94,7 @@ mod tests {
     // covers: PX25
     #[test]
     fn an_opened_block_opens_nothing_else() {
-        let policy = AddressPolicy {
-            allowed: blocks(&["10.20.0.0/16", "fd00::/8"]),
-            ..Default::default()
-        };
+        let policy = AddressPolicy { allowed: blocks(&["10.20.0.0/16", "fd00::/8"]), ..Default::default() };
         check(&policy, "10.20.1.2", true);
         check(&policy, "::ffff:10.20.1.2", true);
         check(&policy, "fd12::1", true);
@@ -126,22 +120,13 @@ mod tests {
 
     #[test]
     fn loopback_opens_loopback_only() {
-        let policy = AddressPolicy {
-            loopback: true,
-            ..Default::default()
-        };
+        let policy = AddressPolicy { loopback: true, ..Default::default() };
         for address in ["127.0.0.1", "127.255.255.255", "::1", "::ffff:127.0.0.1"] {
             check(&policy, address, true);
         }
-        for address in [
-            "0.0.0.0",
-            "::",
-            "10.0.0.1",
-            "169.254.169.254",
-            "::7f00:1",
-            "64:ff9b::7f00:1",
-            "fe80::1",
-        ] {
+        for address in
+            ["0.0.0.0", "::", "10.0.0.1", "169.254.169.254", "::7f00:1", "64:ff9b::7f00:1", "fe80::1"]
+        {
             check(&policy, address, false);
         }
     }
@@ -162,22 +147,10 @@ mod tests {
 
     #[test]
     fn localhost_in_every_spelling() {
-        for name in [
-            "localhost",
-            "LocalHost",
-            "localhost.",
-            "a.localhost",
-            "a.b.LOCALHOST.",
-        ] {
+        for name in ["localhost", "LocalHost", "localhost.", "a.localhost", "a.b.LOCALHOST."] {
             assert!(is_localhost(name), "{name}");
         }
-        for name in [
-            "localhost.example.com",
-            "notlocalhost",
-            "localhosts",
-            "example.com",
-            "",
-        ] {
+        for name in ["localhost.example.com", "notlocalhost", "localhosts", "example.com", ""] {
             assert!(!is_localhost(name), "{name}");
         }
     }

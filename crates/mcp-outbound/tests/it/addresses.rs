@@ -228,11 +228,8 @@ fn behind(prefix: [u16; 6], address: Ipv4Addr) -> IpAddr {
 
 /// Mostly addresses near the edges of blocks, which uniform ones would hardly ever hit.
 fn v4() -> impl Strategy<Value = Ipv4Addr> {
-    let edges: Vec<u32> = TABLE
-        .iter()
-        .filter_map(|(text, _)| text.parse::<Ipv4Addr>().ok())
-        .map(Ipv4Addr::to_bits)
-        .collect();
+    let edges: Vec<u32> =
+        TABLE.iter().filter_map(|(text, _)| text.parse::<Ipv4Addr>().ok()).map(Ipv4Addr::to_bits).collect();
     prop_oneof![
         any::<u32>().prop_map(Ipv4Addr::from_bits),
         (proptest::sample::select(edges), -2i32..=2)

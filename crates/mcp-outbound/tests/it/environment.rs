@@ -23,10 +23,7 @@ async fn passes_with(name: &'static str, variables: Vec<(&'static str, String)>)
     output.status.success()
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the child reads what its parent tells it"
-)]
+#[expect(clippy::disallowed_methods, reason = "the child reads what its parent tells it")]
 fn told(variable: &str) -> Option<String> {
     std::env::var(variable).ok()
 }
@@ -35,27 +32,15 @@ fn told(variable: &str) -> Option<String> {
 #[tokio::test]
 async fn a_proxy_of_the_environment_is_ignored() {
     if let Some(port) = told("OUTBOUND_TEST_TARGET") {
-        let error = loopback_client()
-            .execute(get(&format!("http://127.0.0.1:{port}/")))
-            .await
-            .unwrap_err();
+        let error = loopback_client().execute(get(&format!("http://127.0.0.1:{port}/"))).await.unwrap_err();
         assert!(error.is_exchange(), "{error:?}");
         return;
     }
     let proxy = Trap::at("127.0.0.1:0").await;
     let target = Trap::at("127.0.0.1:0").await;
-    let mut variables = vec![
-        ("OUTBOUND_TEST_TARGET", target.port().to_string()),
-        ("NO_PROXY", String::new()),
-    ];
-    for name in [
-        "HTTP_PROXY",
-        "http_proxy",
-        "HTTPS_PROXY",
-        "https_proxy",
-        "ALL_PROXY",
-        "all_proxy",
-    ] {
+    let mut variables =
+        vec![("OUTBOUND_TEST_TARGET", target.port().to_string()), ("NO_PROXY", String::new())];
+    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
         variables.push((name, format!("http://{}", proxy.address)));
     }
     assert!(passes_with("environment::a_proxy_of_the_environment_is_ignored", variables).await);
@@ -68,10 +53,7 @@ async fn a_proxy_of_the_environment_is_ignored() {
 async fn ssl_cert_file_names_the_authorities() {
     if let Some(port) = told("OUTBOUND_TEST_TLS") {
         let client = on_premises().build().unwrap();
-        let answer = client
-            .execute(get(&format!("https://idp.example.com:{port}/")))
-            .await
-            .unwrap();
+        let answer = client.execute(get(&format!("https://idp.example.com:{port}/"))).await.unwrap();
         assert_eq!(answer.body(), "ok");
         return;
     }
@@ -88,8 +70,5 @@ async fn ssl_cert_file_names_the_authorities() {
     };
     assert!(run(&pem).await);
     let (_, stranger) = serve_tls().await;
-    assert!(
-        !run(&stranger).await,
-        "only the authorities in the file are believed"
-    );
+    assert!(!run(&stranger).await, "only the authorities in the file are believed");
 }

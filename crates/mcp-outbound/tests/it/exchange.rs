@@ -18,9 +18,7 @@ async fn request_and_answer_arrive_as_they_are() {
         .and(header("content-type", "application/x-www-form-urlencoded"))
         .and(body_string("grant_type=x"))
         .respond_with(
-            ResponseTemplate::new(201)
-                .insert_header("cache-control", "max-age=5")
-                .set_body_string("done"),
+            ResponseTemplate::new(201).insert_header("cache-control", "max-age=5").set_body_string("done"),
         )
         .expect(1)
         .mount(&server)
@@ -51,16 +49,9 @@ async fn a_redirect_is_returned_and_not_followed() {
             .mount(&server)
             .await;
     }
-    Mock::given(path("/internal"))
-        .respond_with(ResponseTemplate::new(200))
-        .expect(0)
-        .mount(&server)
-        .await;
+    Mock::given(path("/internal")).respond_with(ResponseTemplate::new(200)).expect(0).mount(&server).await;
     for status in [301, 302, 303, 307, 308] {
-        let answer = loopback_client()
-            .execute(get(&format!("{}/{status}", server.uri())))
-            .await
-            .unwrap();
+        let answer = loopback_client().execute(get(&format!("{}/{status}", server.uri()))).await.unwrap();
         assert_eq!(answer.status().as_u16(), status);
         assert_eq!(answer.headers()["location"], elsewhere);
     }
@@ -74,10 +65,7 @@ async fn any_status_is_an_answer() {
             .respond_with(ResponseTemplate::new(status))
             .mount(&server)
             .await;
-        let answer = loopback_client()
-            .execute(get(&format!("{}/{status}", server.uri())))
-            .await
-            .unwrap();
+        let answer = loopback_client().execute(get(&format!("{}/{status}", server.uri()))).await.unwrap();
         assert_eq!(answer.status().as_u16(), status);
     }
 }
@@ -93,9 +81,7 @@ async fn a_coded_body_is_neither_asked_for_nor_decoded() {
     let server = MockServer::start().await;
     Mock::given(method("GET"))
         .respond_with(
-            ResponseTemplate::new(200)
-                .insert_header("content-encoding", "gzip")
-                .set_body_bytes(coded),
+            ResponseTemplate::new(200).insert_header("content-encoding", "gzip").set_body_bytes(coded),
         )
         .mount(&server)
         .await;
@@ -115,10 +101,7 @@ async fn nothing_is_remembered_from_one_request_to_the_next() {
         .await;
     let client = loopback_client();
     for _ in 0..2 {
-        client
-            .execute(get(&format!("{}/page", server.uri())))
-            .await
-            .unwrap();
+        client.execute(get(&format!("{}/page", server.uri()))).await.unwrap();
     }
     for request in server.received_requests().await.unwrap() {
         assert!(!request.headers.contains_key("cookie"));
@@ -129,10 +112,7 @@ async fn nothing_is_remembered_from_one_request_to_the_next() {
 #[tokio::test]
 async fn localhost_is_known_without_a_look_up() {
     let server = MockServer::start().await;
-    Mock::given(method("GET"))
-        .respond_with(ResponseTemplate::new(200))
-        .mount(&server)
-        .await;
+    Mock::given(method("GET")).respond_with(ResponseTemplate::new(200)).mount(&server).await;
     let port = server.address().port();
     let script = crate::support::Script::new(&[&["8.8.8.8"]]);
     let client = mcp_outbound::OutboundClient::builder()
@@ -142,10 +122,7 @@ async fn localhost_is_known_without_a_look_up() {
         .build()
         .unwrap();
     for host in ["localhost", "idp.localhost"] {
-        client
-            .execute(get(&format!("http://{host}:{port}/")))
-            .await
-            .unwrap();
+        client.execute(get(&format!("http://{host}:{port}/"))).await.unwrap();
     }
     assert_eq!(script.asked(), 0);
 }

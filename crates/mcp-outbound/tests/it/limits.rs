@@ -33,12 +33,8 @@ async fn the_limit_is_the_last_size_that_passes() {
         let announced = format!("HTTP/1.1 200 OK\r\ncontent-length: {size}\r\n\r\n{body}");
         for answer in [announced, chunked(&body, 1000), chunked(&body, 6000)] {
             let server = serve_bytes(answer).await;
-            let answer = builder()
-                .max_body(5120)
-                .build()
-                .unwrap()
-                .execute(get(&format!("http://{server}/")))
-                .await;
+            let answer =
+                builder().max_body(5120).build().unwrap().execute(get(&format!("http://{server}/"))).await;
             match answer {
                 Ok(answer) => assert!(passes && answer.body().len() == size),
                 Err(error) => assert!(!passes && error.is_too_large(), "{size}: {error:?}"),
@@ -55,31 +51,13 @@ async fn a_request_may_bring_its_own_limit() {
         .mount(&server)
         .await;
     let ask = async |client_limit, own: Limits| {
-        let request = Request::get(server.uri())
-            .extension(own)
-            .body(Bytes::new())
-            .unwrap();
-        builder()
-            .max_body(client_limit)
-            .build()
-            .unwrap()
-            .execute(request)
-            .await
+        let request = Request::get(server.uri()).extension(own).body(Bytes::new()).unwrap();
+        builder().max_body(client_limit).build().unwrap().execute(request).await
     };
     assert!(ask(100, Limits::new()).await.is_ok());
-    assert!(
-        ask(100, Limits::new().with_max_body(99))
-            .await
-            .unwrap_err()
-            .is_too_large()
-    );
+    assert!(ask(100, Limits::new().with_max_body(99)).await.unwrap_err().is_too_large());
     assert!(ask(10, Limits::new().with_max_body(100)).await.is_ok());
-    assert!(
-        ask(10, Limits::new().with_deadline(Duration::from_secs(5)))
-            .await
-            .unwrap_err()
-            .is_too_large()
-    );
+    assert!(ask(10, Limits::new().with_deadline(Duration::from_secs(5))).await.unwrap_err().is_too_large());
 }
 
 #[tokio::test]
@@ -100,10 +78,7 @@ async fn one_mebibyte_is_the_default() {
 #[tokio::test]
 async fn an_announced_size_is_believed_when_it_is_too_much() {
     let server = serve_bytes("HTTP/1.1 200 OK\r\ncontent-length: 52428800\r\n\r\n").await;
-    let error = loopback_client()
-        .execute(get(&format!("http://{server}/")))
-        .await
-        .unwrap_err();
+    let error = loopback_client().execute(get(&format!("http://{server}/"))).await.unwrap_err();
     assert!(error.is_too_large(), "{error:?}");
 }
 
@@ -118,9 +93,7 @@ async fn an_endless_body_is_cut_and_its_connection_closed() {
         let (counter, closed) = (Arc::clone(&counter), Arc::clone(&closed));
         async move {
             let chunk = format!("2000\r\n{}\r\n", "x".repeat(0x2000));
-            let _ = stream
-                .write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-                .await;
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await;
             while stream.write_all(chunk.as_bytes()).await.is_ok() {
                 counter.fetch_add(0x2000, Ordering::SeqCst);
             }
@@ -131,15 +104,9 @@ async fn an_endless_body_is_cut_and_its_connection_closed() {
     })
     .await;
     let client = builder().max_body(64 * 1024).build().unwrap();
-    let error = client
-        .execute(get(&format!("http://{server}/")))
-        .await
-        .unwrap_err();
+    let error = client.execute(get(&format!("http://{server}/"))).await.unwrap_err();
     assert!(error.is_too_large(), "{error:?}");
-    tokio::time::timeout(Duration::from_secs(10), gone)
-        .await
-        .expect("the server sees the end")
-        .unwrap();
+    tokio::time::timeout(Duration::from_secs(10), gone).await.expect("the server sees the end").unwrap();
     // What the sockets' buffers swallow comes on top of the limit.
     assert!(sent.load(Ordering::SeqCst) < 32 << 20);
 }
@@ -148,10 +115,7 @@ async fn times_out(answer: &'static str) -> OutboundError {
     let server = serve_bytes(answer).await;
     let client = builder().deadline(Duration::from_millis(150)).build().unwrap();
     let begun = Instant::now();
-    let error = client
-        .execute(get(&format!("http://{server}/")))
-        .await
-        .unwrap_err();
+    let error = client.execute(get(&format!("http://{server}/"))).await.unwrap_err();
     assert!(error.is_timeout(), "{answer:?}: {error:?}");
     assert!(begun.elapsed() >= Duration::from_millis(150) && begun.elapsed() < Duration::from_secs(8));
     error
@@ -172,9 +136,7 @@ async fn the_deadline_covers_the_answer_to_its_last_byte() {
 #[tokio::test]
 async fn a_dripping_body_does_not_stretch_the_deadline() {
     let server = serve_raw(|mut stream| async move {
-        let _ = stream
-            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
-            .await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n").await;
         while stream.write_all(b"x").await.is_ok() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -187,25 +149,16 @@ async fn a_dripping_body_does_not_stretch_the_deadline() {
     let begun = Instant::now();
     let error = loopback_client().execute(request).await.unwrap_err();
     assert!(error.is_timeout(), "{error:?}");
-    assert!(
-        begun.elapsed() < Duration::from_secs(8),
-        "not by the client's own deadline"
-    );
+    assert!(begun.elapsed() < Duration::from_secs(8), "not by the client's own deadline");
 }
 
 #[tokio::test]
 async fn a_tls_handshake_that_stalls_ends_with_the_time_to_connect() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let client = builder()
-        .connect_timeout(Duration::from_millis(150))
-        .build()
-        .unwrap();
+    let client = builder().connect_timeout(Duration::from_millis(150)).build().unwrap();
     let begun = Instant::now();
-    let error = client
-        .execute(get(&format!("https://127.0.0.1:{port}/")))
-        .await
-        .unwrap_err();
+    let error = client.execute(get(&format!("https://127.0.0.1:{port}/"))).await.unwrap_err();
     assert!(error.is_timeout(), "{error:?}");
     assert!(begun.elapsed() < Duration::from_secs(8), "not by the deadline");
 }
@@ -216,12 +169,8 @@ async fn headers_are_bounded_in_number_and_size() {
         let lines: String = (0..count).map(|n| format!("x-{n}: 1\r\n")).collect();
         format!("HTTP/1.1 200 OK\r\n{lines}content-length: 0\r\n\r\n")
     };
-    let large = |size: usize| {
-        format!(
-            "HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 0\r\n\r\n",
-            "y".repeat(size)
-        )
-    };
+    let large =
+        |size: usize| format!("HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 0\r\n\r\n", "y".repeat(size));
     let ask = async |answer: String| {
         let server = serve_bytes(answer).await;
         loopback_client().execute(get(&format!("http://{server}/"))).await
@@ -235,15 +184,9 @@ async fn headers_are_bounded_in_number_and_size() {
 
 #[tokio::test]
 async fn what_is_not_http_is_a_broken_exchange() {
-    for answer in [
-        "SSH-2.0-OpenSSH_9.9\r\n",
-        "HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n",
-    ] {
+    for answer in ["SSH-2.0-OpenSSH_9.9\r\n", "HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n"] {
         let server = serve_bytes(answer).await;
-        let error = loopback_client()
-            .execute(get(&format!("http://{server}/")))
-            .await
-            .unwrap_err();
+        let error = loopback_client().execute(get(&format!("http://{server}/"))).await.unwrap_err();
         assert!(error.is_exchange(), "{answer:?}: {error:?}");
     }
 }
@@ -286,10 +229,7 @@ async fn exchanges_beyond_the_limit_wait_within_their_deadline() {
     first.abort();
     let _ = first.await;
     let third = client.execute(get(&format!("http://{}/", trap.address))).await;
-    assert!(
-        third.is_err_and(|error| error.is_exchange()),
-        "a cancelled exchange gives its slot back"
-    );
+    assert!(third.is_err_and(|error| error.is_exchange()), "a cancelled exchange gives its slot back");
 }
 
 /// How many connections `count` requests to one server take.
@@ -303,13 +243,9 @@ async fn connections(client: &OutboundClient, count: usize) -> usize {
             counter.fetch_add(1, Ordering::SeqCst);
             tokio::spawn(async move {
                 let mut buffer = [0; 4096];
-                while tokio::io::AsyncReadExt::read(&mut stream, &mut buffer)
-                    .await
-                    .is_ok_and(|read| read > 0)
+                while tokio::io::AsyncReadExt::read(&mut stream, &mut buffer).await.is_ok_and(|read| read > 0)
                 {
-                    let _ = stream
-                        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-                        .await;
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
                 }
             });
         }
@@ -329,11 +265,7 @@ async fn only_so_many_hosts_keep_connections() {
     for _ in 1..32 {
         connections(&client, 1).await;
     }
-    assert_eq!(
-        connections(&client, 10).await,
-        10,
-        "no place left for a 33rd host"
-    );
+    assert_eq!(connections(&client, 10).await, 10, "no place left for a 33rd host");
     let none = builder().max_idle_per_host(0).build().unwrap();
     assert_eq!(connections(&none, 10).await, 10);
 }

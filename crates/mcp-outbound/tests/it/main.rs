@@ -1,8 +1,5 @@
 //! The outbound client against real sockets.
-#![cfg_attr(
-    feature = "reqwest",
-    expect(clippy::unwrap_used, reason = "helpers of tests fail the test")
-)]
+#![cfg_attr(feature = "reqwest", expect(clippy::unwrap_used, reason = "helpers of tests fail the test"))]
 
 mod addresses;
 

@@ -5,10 +5,7 @@ use mcp_outbound::{HttpClient, OutboundClient};
 use crate::support::{Script, Trap, get, refusal};
 
 fn client(script: &Script) -> OutboundClient {
-    OutboundClient::builder()
-        .resolver(script.clone())
-        .build()
-        .unwrap()
+    OutboundClient::builder().resolver(script.clone()).build().unwrap()
 }
 
 /// The control: without it, a trap that nobody can reach at all would prove nothing.
@@ -70,12 +67,7 @@ async fn no_name_leads_to_a_special_address() {
         let script = Script::new(&[&[address]]);
         let url = format!("https://attacker.example.com:{}/client.json", trap.port());
         let error = refusal(&client(&script), &url).await;
-        assert!(
-            error
-                .to_string()
-                .starts_with("attacker.example.com: request refused: "),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("attacker.example.com: request refused: "), "{error}");
         assert_eq!(script.asked(), 1, "{address}");
     }
     assert_eq!(trap.visitors().await, 0);
@@ -117,29 +109,17 @@ async fn a_second_answer_cannot_replace_the_one_that_was_checked() {
     let url = format!("https://rebind.example.com:{}/", good.port());
 
     let error = client.execute(get(&url)).await.unwrap_err();
-    assert!(
-        !error.is_blocked(),
-        "went to the address that was checked: {error:?}"
-    );
-    assert_eq!(
-        (script.asked(), good.visitors().await, trap.visitors().await),
-        (1, 1, 0)
-    );
+    assert!(!error.is_blocked(), "went to the address that was checked: {error:?}");
+    assert_eq!((script.asked(), good.visitors().await, trap.visitors().await), (1, 1, 0));
 
     refusal(&client, &url).await;
-    assert_eq!(
-        (script.asked(), good.visitors().await, trap.visitors().await),
-        (2, 1, 0)
-    );
+    assert_eq!((script.asked(), good.visitors().await, trap.visitors().await), (2, 1, 0));
 }
 
 #[tokio::test]
 async fn a_name_without_addresses_is_no_connection() {
     let script = Script::new(&[&[]]);
-    let error = client(&script)
-        .execute(get("https://empty.example.com/"))
-        .await
-        .unwrap_err();
+    let error = client(&script).execute(get("https://empty.example.com/")).await.unwrap_err();
     assert!(error.is_connect(), "{error:?}");
     assert_eq!(error.host(), Some("empty.example.com"));
 }

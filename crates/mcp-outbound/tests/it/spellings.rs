@@ -11,10 +11,7 @@ use crate::support::{Script, Trap, get, loopback_client, refusal};
 async fn no_spelling_of_a_literal_gets_through() {
     let trap = Trap::at("127.0.0.1:0").await;
     let script = Script::new(&[&["8.8.8.8"]]);
-    let client = OutboundClient::builder()
-        .resolver(script.clone())
-        .build()
-        .unwrap();
+    let client = OutboundClient::builder().resolver(script.clone()).build().unwrap();
     for host in [
         "127.0.0.1",
         "127.0.0.1.",
@@ -70,16 +67,10 @@ async fn no_spelling_of_a_literal_gets_through() {
 #[tokio::test]
 async fn plain_http_is_refused_before_any_look_up() {
     let script = Script::new(&[&["8.8.8.8"]]);
-    let client = OutboundClient::builder()
-        .resolver(script.clone())
-        .build()
-        .unwrap();
-    for url in [
-        "http://idp.example.com/",
-        "http://8.8.8.8/",
-        "ftp://idp.example.com/",
-        "ws://idp.example.com/",
-    ] {
+    let client = OutboundClient::builder().resolver(script.clone()).build().unwrap();
+    for url in
+        ["http://idp.example.com/", "http://8.8.8.8/", "ftp://idp.example.com/", "ws://idp.example.com/"]
+    {
         refusal(&client, url).await;
     }
     assert_eq!(script.asked(), 0);
@@ -115,10 +106,7 @@ async fn plain_http_needs_a_name_that_cannot_mean_another_host() {
         .unwrap();
     refusal(&client, &format!("http://idp.example.com:{}/", trap.port())).await;
     assert_eq!(trap.visitors().await, 0);
-    let https = client
-        .execute(get(&format!("https://idp.example.com:{}/", trap.port())))
-        .await
-        .unwrap_err();
+    let https = client.execute(get(&format!("https://idp.example.com:{}/", trap.port()))).await.unwrap_err();
     assert!(!https.is_blocked(), "{https:?}");
     assert_eq!(trap.visitors().await, 1);
 }
@@ -126,9 +114,7 @@ async fn plain_http_needs_a_name_that_cannot_mean_another_host() {
 #[tokio::test]
 async fn requests_that_make_no_sense_are_the_callers_fault() {
     let client = loopback_client();
-    let connect = Request::connect("https://idp.example.com/")
-        .body(Bytes::new())
-        .unwrap();
+    let connect = Request::connect("https://idp.example.com/").body(Bytes::new()).unwrap();
     for request in [
         connect,
         get("/relative"),
@@ -150,9 +136,7 @@ async fn errors_keep_the_url_to_themselves() {
         format!("https://127.0.0.1:{}/secret-path?code=secret-query", trap.port()),
         format!("http://127.0.0.1:{}/secret-path?code=secret-query", trap.port()),
     ] {
-        let request = Request::post(&url)
-            .body(Bytes::from_static(b"secret-body"))
-            .unwrap();
+        let request = Request::post(&url).body(Bytes::from_static(b"secret-body")).unwrap();
         let error = client.execute(request).await.unwrap_err();
         let mut cause: Option<&dyn std::error::Error> = Some(&error);
         while let Some(error) = cause {

@@ -17,11 +17,7 @@ pub(crate) fn get(url: &str) -> Request<Bytes> {
 }
 
 pub(crate) fn loopback_client() -> OutboundClient {
-    OutboundClient::builder()
-        .dangerous()
-        .allow_loopback()
-        .build()
-        .unwrap()
+    OutboundClient::builder().dangerous().allow_loopback().build().unwrap()
 }
 
 pub(crate) async fn refusal(client: &impl HttpClient, url: &str) -> OutboundError {
@@ -111,10 +107,7 @@ impl Script {
     pub(crate) fn new(answers: &[&[&str]]) -> Self {
         let parse = |answer: &&[&str]| answer.iter().map(|text| text.parse().unwrap()).collect();
         let answers = answers.iter().rev().map(parse).collect();
-        Self {
-            answers: Arc::new(Mutex::new(answers)),
-            asked: Arc::default(),
-        }
+        Self { answers: Arc::new(Mutex::new(answers)), asked: Arc::default() }
     }
 
     pub(crate) fn asked(&self) -> usize {
@@ -127,11 +120,7 @@ impl Resolve for Script {
     async fn resolve(&self, _host: &str) -> io::Result<Vec<IpAddr>> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let mut answers = self.answers.lock().unwrap();
-        let next = if answers.len() > 1 {
-            answers.pop()
-        } else {
-            answers.last().cloned()
-        };
+        let next = if answers.len() > 1 { answers.pop() } else { answers.last().cloned() };
         Ok(next.unwrap_or_default())
     }
 }

@@ -31,9 +31,7 @@ pub(crate) async fn serve_tls() -> (SocketAddr, String) {
                 };
                 let mut buffer = [0; 4096];
                 if stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
-                    let _ = stream
-                        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
-                        .await;
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
                     let _ = stream.read(&mut buffer).await;
                 }
             });
@@ -55,37 +53,22 @@ pub(crate) fn on_premises() -> OutboundClientBuilder {
 async fn an_opened_address_is_reached_by_https_with_a_certificate_of_ones_own() {
     let (address, pem) = serve_tls().await;
     let client = on_premises().with_root_certificate(pem).build().unwrap();
-    let answer = client
-        .execute(get(&format!("https://idp.example.com:{}/", address.port())))
-        .await
-        .unwrap();
+    let answer = client.execute(get(&format!("https://idp.example.com:{}/", address.port()))).await.unwrap();
     assert_eq!(answer.body(), "ok");
 
-    let other_name = client
-        .execute(get(&format!("https://evil.example.com:{}/", address.port())))
-        .await
-        .unwrap_err();
-    assert!(
-        other_name.is_connect(),
-        "the certificate is for another name: {other_name:?}"
-    );
-    let plain = client
-        .execute(get(&format!("http://idp.example.com:{}/", address.port())))
-        .await
-        .unwrap_err();
-    assert!(
-        plain.is_blocked(),
-        "an opened address is no reason for plain http: {plain:?}"
-    );
+    let other_name =
+        client.execute(get(&format!("https://evil.example.com:{}/", address.port()))).await.unwrap_err();
+    assert!(other_name.is_connect(), "the certificate is for another name: {other_name:?}");
+    let plain =
+        client.execute(get(&format!("http://idp.example.com:{}/", address.port()))).await.unwrap_err();
+    assert!(plain.is_blocked(), "an opened address is no reason for plain http: {plain:?}");
 }
 
 #[tokio::test]
 async fn an_unknown_certificate_is_no_connection() {
     let (address, _) = serve_tls().await;
     let client = on_premises().build().unwrap();
-    let error = client
-        .execute(get(&format!("https://idp.example.com:{}/", address.port())))
-        .await
-        .unwrap_err();
+    let error =
+        client.execute(get(&format!("https://idp.example.com:{}/", address.port()))).await.unwrap_err();
     assert!(error.is_connect(), "{error:?}");
 }
