@@ -251,7 +251,7 @@ async fn a_relaxed_profile_is_named_and_still_refuses_id_tokens() {
     guarded.refuses("ID token for us", &entra().id_token().claim("aud", MCP).mint()).await;
 }
 
-// covers: EXT-DP-06, DP02
+// covers: EXT-DP-06, DP02, DP18
 #[tokio::test]
 async fn bound_tokens_are_refused_as_plain_bearer() {
     let (authority, guarded) = guarded().await;

@@ -49,6 +49,7 @@ async fn trap_1_no_process_wide_provider_is_asked() {
     }
 }
 
+// covers: TK23
 #[tokio::test]
 async fn trap_2_critical_extensions_and_types_are_looked_at() {
     let (authority, guarded) = guarded().await;
