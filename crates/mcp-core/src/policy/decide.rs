@@ -77,6 +77,12 @@ impl Policy {
                 by_arguments = self.argument_needs(name, || params.arguments())?;
             }
         }
+        if items.is_empty()
+            && let Some(uri) = params.uri.as_deref()
+        {
+            // Skills and what else may come: another way to a resource needs what the resource needs, and opens nothing.
+            needed = needed.union(&self.resource_needs(uri));
+        }
         // What arguments need is said of this very call, so it counts for a tool that is open otherwise, too.
         needed = needed.union(&by_arguments);
         let open = self.allows_anonymous()
@@ -180,6 +186,7 @@ mod tests {
             for body in [
                 format!(r#"{{"method":"resources/read","params":{{"uri":"{uri}"}}}}"#),
                 format!(r#"{{"method":"resources/subscribe","params":{{"uri":"{uri}"}}}}"#),
+                format!(r#"{{"method":"skills/get","params":{{"uri":"{uri}"}}}}"#),
                 format!(r#"{{"method":"completion/complete","params":{{"ref":{{"uri":"{uri}"}}}}}}"#),
                 format!(
                     r#"{{"method":"subscriptions/listen","params":{{"notifications":{{"resourceSubscriptions":["{uri}"]}}}}}}"#

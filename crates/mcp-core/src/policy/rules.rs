@@ -264,7 +264,7 @@ impl Policy {
         rules.required.union(&self.method_needs(method)).union(&own)
     }
 
-    fn resource_needs(&self, uri: &str) -> Scopes {
+    pub(super) fn resource_needs(&self, uri: &str) -> Scopes {
         let rules = &self.0;
         let mut needed = Scopes::none();
         if rules.resources.is_empty() && rules.resource_prefixes.is_empty() {
