@@ -5,6 +5,7 @@ mod authority;
 mod challenge;
 mod client;
 mod clock;
+mod closed;
 mod demo;
 #[cfg(doctest)]
 mod doc_tests;
@@ -16,5 +17,6 @@ pub use authority::{
 pub use challenge::{Challenge, ChallengeError};
 pub use client::{Answer, Client, Era, Event, Events, Mcp, RequestBuilder, Sse, SseBuilder};
 pub use clock::FakeClock;
+pub use closed::expect_closed;
 pub use demo::Demo;
 pub use server::Server;
