@@ -33,6 +33,7 @@ pub struct RequestHead<'a> {
     site: &'a PublicUrl,
     path: &'a str,
     client_address: Option<IpAddr>,
+    credential: OnceLock<Result<Credential<'a>, AuthError>>,
     digest: OnceLock<[u8; 32]>,
 }
 
@@ -85,6 +86,7 @@ impl<'a> RequestHead<'a> {
             site,
             path,
             client_address: extensions.get::<Connection>().map(|connection| connection.peer().ip()),
+            credential: OnceLock::new(),
             digest: OnceLock::new(),
         }
     }
@@ -139,6 +141,11 @@ impl<'a> RequestHead<'a> {
     /// [`AuthError::missing`] without the header; an invalid token when the header is there twice, holds no token, one
     /// with characters a token cannot have (RFC 6750 §2.1), or one longer than [`MAX_CREDENTIAL`].
     pub fn credential(&self) -> Result<Credential<'a>, AuthError> {
+        // Asked for by every authenticator of a composition and by its caches; read once.
+        self.credential.get_or_init(|| self.read_credential()).clone()
+    }
+
+    fn read_credential(&self) -> Result<Credential<'a>, AuthError> {
         let mut values = self.headers.get_all(AUTHORIZATION).iter();
         let Some(value) = values.next() else {
             return Err(AuthError::missing());
@@ -159,7 +166,7 @@ impl<'a> RequestHead<'a> {
             return Err(AuthError::invalid_token("the token is too long"));
         }
         let token = rest.trim_ascii();
-        if token.is_empty() || !token.iter().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(b)) {
+        if token.is_empty() || !token.iter().all(|b| TOKEN_BYTES[usize::from(*b)]) {
             return Err(AuthError::invalid_token("the Authorization header holds no token"));
         }
         let Ok(token) = std::str::from_utf8(token) else {
@@ -178,6 +185,20 @@ impl<'a> RequestHead<'a> {
         })
     }
 }
+
+/// What a token is made of (RFC 6750 §2.1), as a table: tokens are long, and this is on every request's way.
+const TOKEN_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[expect(clippy::cast_possible_truncation, reason = "the loop ends before 256")]
+        let b = byte as u8;
+        table[byte] =
+            b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
+        byte += 1;
+    }
+    table
+};
 
 /// SHA-256, as an array.
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
