@@ -1,5 +1,6 @@
 //! The client's process: so many calls, on so many connections, as fast as the server answers.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -9,52 +10,49 @@ use crate::common::wire::{Wire, contains, request};
 /// The generations of MCP: requests in a session, and requests that stand alone.
 pub(crate) const ERAS: [&str; 2] = ["2025-11-25", "2026-07-28"];
 
-const CONNECTIONS: usize = 8;
+const CONNECTIONS: usize = 32;
 
 /// Calls each connection makes before time is taken.
-const WARM_UP: usize = 50;
+const WARM_UP: usize = 100;
 
 /// Answers orders (`era requests address token`) with the seconds they took.
 pub(crate) fn run() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // Connections and sessions last from round to round; a new era begins anew.
+    let mut callers: HashMap<(String, SocketAddr), Vec<Caller>> = HashMap::new();
     answer_lines(|order| {
         let words: Vec<&str> = order.split(' ').collect();
         let [era, requests, address, token] = words[..] else { panic!("{order}: not an order") };
-        let seconds =
-            runtime.block_on(calls(era, requests.parse().unwrap(), address.parse().unwrap(), token));
+        let address = address.parse().unwrap();
+        callers.retain(|(of, _), _| of == era);
+        let callers = callers.entry((era.to_owned(), address)).or_default();
+        let seconds = runtime.block_on(async {
+            if callers.is_empty() {
+                for _ in 0..CONNECTIONS {
+                    callers.push(Caller::open(era, address, token).await);
+                }
+                calls(callers, WARM_UP).await;
+            }
+            calls(callers, requests.parse::<usize>().unwrap() / CONNECTIONS).await
+        });
         seconds.to_string()
     });
 }
 
-async fn calls(era: &str, requests: usize, address: SocketAddr, token: &str) -> f64 {
-    let mut callers = Vec::new();
-    for _ in 0..CONNECTIONS {
-        callers.push(Caller::open(era, address, token).await);
-    }
-    let warm: Vec<_> = callers.into_iter().map(|caller| tokio::spawn(caller.calls(WARM_UP))).collect();
-    let mut callers = Vec::new();
-    for caller in warm {
+/// Has each caller make so many calls, all at the same time, and returns the seconds that took.
+async fn calls(callers: &mut Vec<Caller>, each: usize) -> f64 {
+    let begun = Instant::now();
+    let running: Vec<_> = callers.drain(..).map(|caller| tokio::spawn(caller.calls(each))).collect();
+    for caller in running {
         callers.push(caller.await.unwrap());
     }
-    let begun = Instant::now();
-    let running: Vec<_> =
-        callers.into_iter().map(|caller| tokio::spawn(caller.calls(requests / CONNECTIONS))).collect();
-    let mut done = Vec::new();
-    for caller in running {
-        done.push(caller.await.unwrap());
-    }
-    let seconds = begun.elapsed().as_secs_f64();
-    for caller in done {
-        caller.close().await;
-    }
-    seconds
+    begun.elapsed().as_secs_f64()
 }
 
 /// One client.
 struct Caller {
     wire: Wire,
     call: Vec<u8>,
-    close: Option<Vec<u8>>,
 }
 
 impl Caller {
@@ -67,7 +65,7 @@ impl Caller {
             let meta = format!(
                 r#","_meta":{{"io.modelcontextprotocol/protocolVersion":"{era}","io.modelcontextprotocol/clientCapabilities":{{}},"io.modelcontextprotocol/clientInfo":{{"name":"bench","version":"1"}}}}"#
             );
-            return Self { wire, call: request(address, &head, &tools_call(&meta)), close: None };
+            return Self { wire, call: request(address, &head, &tools_call(&meta)) };
         }
         let initialize = format!(
             r#"{{"jsonrpc":"2.0","id":1,"method":"initialize","params":{{"protocolVersion":"{era}","capabilities":{{}},"clientInfo":{{"name":"bench","version":"1"}}}}}}"#
@@ -83,8 +81,7 @@ impl Caller {
         let answer = wire.call(&request(address, &head, initialized)).await;
         assert!(answer.starts_with(b"HTTP/1.1 202 "), "{}", String::from_utf8_lossy(answer));
         let call = request(address, &head, &tools_call(""));
-        let close = request(address, &head.replacen("POST", "DELETE", 1), "");
-        Self { wire, call, close: Some(close) }
+        Self { wire, call }
     }
 
     async fn calls(mut self, calls: usize) -> Self {
@@ -97,12 +94,6 @@ impl Caller {
             );
         }
         self
-    }
-
-    async fn close(mut self) {
-        if let Some(close) = self.close {
-            self.wire.call(&close).await;
-        }
     }
 }
 
