@@ -1,14 +1,19 @@
 //! POST on the message endpoint: one message of the client.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use mcp_core::{Body, Identity};
+use mcp_core::{Body, Clock, Identity};
 
 use crate::answer;
 use crate::envelope::is_message;
+use crate::limits::SseLimits;
 use crate::queue::Refused;
 use crate::service::SseService;
 use crate::session::Message;
@@ -36,7 +41,7 @@ pub(crate) async fn accept(service: &SseService, head: Parts, body: Body) -> Res
     if !is_json(&head.headers) {
         return answer::text(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The Content-Type must be application/json");
     }
-    let json = match read(body, limits.max_body).await {
+    let json = match read(body, limits, &*service.settings().clock).await {
         Ok(json) => json,
         Err(refusal) => return refusal,
     };
@@ -76,15 +81,26 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.trim().eq_ignore_ascii_case("application/json")
 }
 
-async fn read(body: Body, limit: usize) -> Result<Bytes, Response<Body>> {
+async fn read(body: Body, limits: &SseLimits, clock: &dyn Clock) -> Result<Bytes, Response<Body>> {
     let too_large = || answer::text(StatusCode::PAYLOAD_TOO_LARGE, "The message is too large");
-    if http_body::Body::size_hint(&body).lower() > limit as u64 {
+    if http_body::Body::size_hint(&body).lower() > limits.max_body as u64 {
         return Err(too_large());
     }
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(_) => Err(answer::text(StatusCode::BAD_REQUEST, "The body could not be read")),
+    let mut reading = pin!(Limited::new(body, limits.max_body).collect());
+    let mut deadline = None;
+    let read = poll_fn(|cx| {
+        if let Poll::Ready(read) = reading.as_mut().poll(cx) {
+            return Poll::Ready(Some(read));
+        }
+        // Most bodies are there already and need no timer.
+        let deadline = deadline.get_or_insert_with(|| clock.sleep(limits.body_timeout));
+        deadline.as_mut().poll(cx).map(|()| None)
+    });
+    match read.await {
+        Some(Ok(collected)) => Ok(collected.to_bytes()),
+        Some(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Some(Err(_)) => Err(answer::text(StatusCode::BAD_REQUEST, "The body could not be read")),
+        None => Err(answer::text(StatusCode::REQUEST_TIMEOUT, "The body took too long to arrive")),
     }
 }
 

@@ -18,10 +18,13 @@ pub struct SseLimits {
     /// Sessions in all; one more is answered 503. 16,384.
     pub max_sessions: usize,
     /// Sessions of one signed-in principal; one more is answered 429. 64. Anonymous callers cannot be told apart and
-    /// count towards [`max_sessions`](Self::max_sessions) alone.
+    /// count towards [`max_sessions`](Self::max_sessions) alone; where that is reached, one of theirs ends when somebody
+    /// who signed in needs the place.
     pub max_sessions_per_principal: usize,
     /// The longest body of a POST, in bytes; a longer one is answered 413. 4 MiB, as in the official SDKs (spec SSE-04).
     pub max_body: usize,
+    /// How long a body may take to arrive; one that takes longer is answered 408. 60 s.
+    pub body_timeout: Duration,
     /// Messages of a client that wait for the server; one more is answered 503. 128.
     pub max_incoming: usize,
     /// Messages of the server that wait for a slow client. 256.
@@ -42,6 +45,7 @@ impl Default for SseLimits {
             max_sessions: 16_384,
             max_sessions_per_principal: 64,
             max_body: 4 * 1024 * 1024,
+            body_timeout: Duration::from_secs(60),
             max_incoming: 128,
             max_outgoing: 256,
             max_waiting_bytes: 4 * 1024 * 1024,
@@ -71,6 +75,13 @@ impl SseLimits {
     #[must_use]
     pub fn body(mut self, max: usize) -> Self {
         self.max_body = max;
+        self
+    }
+
+    /// With this long for a body to arrive.
+    #[must_use]
+    pub fn body_timeout(mut self, limit: Duration) -> Self {
+        self.body_timeout = limit;
         self
     }
 

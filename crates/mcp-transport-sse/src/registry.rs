@@ -33,6 +33,19 @@ struct State {
     closing: bool,
 }
 
+impl State {
+    /// Takes out a session that must give way to this caller's.
+    ///
+    /// Nobody bounds a single anonymous caller, so without this anybody could keep everybody out who signed in.
+    fn make_room(&mut self, caller: &Identity) -> Option<Arc<Line>> {
+        if caller.is_anonymous() {
+            return None;
+        }
+        let id = self.sessions.values().find(|line| line.owner.is_anonymous())?.id.clone();
+        self.sessions.remove(&id)
+    }
+}
+
 impl Registry {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -48,19 +61,25 @@ impl Registry {
         if state.closing {
             return Err(Refusal::ShuttingDown);
         }
-        if state.sessions.len() >= settings.limits.max_sessions {
-            return Err(Refusal::TooMany);
+        let held = state.of_principal.get(owner.principal()).copied().unwrap_or(0);
+        if held >= settings.limits.max_sessions_per_principal {
+            return Err(Refusal::TooManyOfYours);
         }
+        let gives_way = if state.sessions.len() >= settings.limits.max_sessions {
+            Some(state.make_room(owner).ok_or(Refusal::TooMany)?)
+        } else {
+            None
+        };
         if !owner.is_anonymous() {
-            let held = state.of_principal.get(owner.principal()).copied().unwrap_or(0);
-            if held >= settings.limits.max_sessions_per_principal {
-                return Err(Refusal::TooManyOfYours);
-            }
             state.of_principal.insert(owner.principal().clone(), held + 1);
         }
         let line = Arc::new(Line::new(owner.clone(), settings.clone()));
         state.sessions.insert(line.id.clone(), line.clone());
         drop(state);
+        if let Some(other) = gives_way {
+            tracing::warn!("as many SSE sessions as the limit allows: an anonymous one gave way");
+            other.end();
+        }
         Ok(Registered { registry: self.clone(), line })
     }
 
@@ -112,7 +131,10 @@ impl Registry {
 
     fn remove(&self, line: &Line) {
         let mut state = self.lock();
-        state.sessions.remove(&line.id);
+        if state.sessions.remove(&line.id).is_none() {
+            // It gave way to another.
+            return;
+        }
         if !line.owner.is_anonymous()
             && let Some(held) = state.of_principal.get_mut(line.owner.principal())
         {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::Method;
 use mcp_transport_sse::{SendError, Session, SseLimits, SseService};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use crate::client::{PING, Stream, call, post, request};
@@ -31,9 +32,48 @@ async fn all_sessions_are_bounded() {
     // Anonymous callers cannot be told apart: the bound for one principal is not theirs.
     let _first = Stream::open(server.addr, "/sse", "nobody").await;
     let _second = Stream::open(server.addr, "/sse", "nobody").await;
-    let refused = call(server.addr, request(Method::GET, "/sse", Some("ada"), "")).await;
+    let refused = call(server.addr, request(Method::GET, "/sse", Some("nobody"), "")).await;
     assert_eq!(refused.status, 503);
     assert_eq!(refused.headers["retry-after"], "5");
+}
+
+#[tokio::test]
+async fn who_did_not_sign_in_cannot_keep_out_who_did() {
+    let server = echo_server(SseLimits::default().sessions(2).sessions_per_principal(1)).await;
+    let mut first = Stream::open(server.addr, "/sse", "nobody").await;
+    let mut ada = Stream::open(server.addr, "/sse", "ada").await;
+    // Whoever has all the sessions it may have takes no place from others.
+    let refused = call(server.addr, request(Method::GET, "/sse", Some("ada"), "")).await;
+    assert_eq!(refused.status, 429);
+    let _bob = Stream::open(server.addr, "/sse", "bob").await;
+    assert!(first.event().await.is_none(), "the anonymous session gave way");
+    assert_eq!(post(server.addr, &first.endpoint, "nobody", PING).await, 404);
+    assert_eq!(server.sse.sessions(), 2);
+    // Those who signed in do not give way to each other.
+    let refused = call(server.addr, request(Method::GET, "/sse", Some("cleo"), "")).await;
+    assert_eq!(refused.status, 503);
+    assert_eq!(post(server.addr, &ada.endpoint, "ada", PING).await, 202);
+    assert_eq!(ada.message().await, PING);
+    drop(first);
+    drop(ada);
+    eventually("only one session is left", || server.sse.sessions() == 1).await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let limits = SseLimits::default().body_timeout(Duration::from_millis(100));
+    let server = echo_server(limits).await;
+    let stream = Stream::open(server.addr, "/sse", "ada").await;
+    let mut socket = tokio::net::TcpStream::connect(server.addr).await.unwrap();
+    let head = format!(
+        "POST {} HTTP/1.1\r\nhost: localhost\r\nx-caller: ada\r\ncontent-type: application/json\r\n\
+         content-length: 40\r\n\r\n{{",
+        stream.endpoint
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    tokio::time::timeout(Duration::from_secs(10), socket.read_to_end(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&answer));
 }
 
 #[tokio::test]
