@@ -169,7 +169,9 @@ impl Client {
                     Some(address) => TcpStream::connect(address).await?,
                     None => {
                         let port = self.url.port_or_known_default().unwrap_or(80);
-                        TcpStream::connect((self.url.host_str().unwrap_or_default(), port)).await?
+                        // An IPv6 address has brackets in a URL and nowhere else.
+                        let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+                        TcpStream::connect((host, port)).await?
                     }
                 };
                 let (mut sender, connection) =
