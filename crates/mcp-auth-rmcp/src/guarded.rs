@@ -5,7 +5,10 @@
 )]
 
 use std::borrow::Cow;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
 
 use mcp_core::Policy;
 use rmcp::model::{
@@ -28,7 +31,7 @@ type Context = RequestContext<RoleServer>;
 type Answer<T> = Result<T, ErrorData>;
 
 /// A server handler whose lists (tools, prompts, resources, templates, skills) show each caller only what the policy
-/// lets it use. Everything else is passed on as it is.
+/// lets it use. Everything else is passed on as it is. A request whose handler panics is answered with an error.
 ///
 /// [`serve`](crate::serve) puts it around your handler. It hides and does not forbid: that a hidden tool cannot be
 /// called is the business of the layer before it, which sees the request first.
@@ -50,19 +53,45 @@ impl<H: ServerHandler> Guarded<H> {
         list: impl AsyncFnOnce(Context) -> Answer<L>,
     ) -> Answer<L> {
         let viewer = Viewer::of(&self.policy, &context)?;
-        Ok(list(context).await?.seen_by(&viewer))
+        Ok(answered(list(context)).await?.seen_by(&viewer))
     }
 }
 
-/// Passes a call on to the handler inside.
+/// Passes a request on to the handler inside.
 macro_rules! pass_on {
     ($($method:ident($($argument:ident: $given:ty),+) -> $output:ty;)*) => {
         $(
             fn $method(&self, $($argument: $given),+) -> impl Future<Output = $output> + Send + '_ {
+                answered(async move { self.handler.$method($($argument),+).await })
+            }
+        )*
+    };
+}
+
+/// Passes a notification on to the handler inside.
+macro_rules! tell {
+    ($($method:ident($($argument:ident: $given:ty),+);)*) => {
+        $(
+            fn $method(&self, $($argument: $given),+) -> impl Future<Output = ()> + Send + '_ {
                 self.handler.$method($($argument),+)
             }
         )*
     };
+}
+
+/// Makes an error of a panic. rmcp would send nothing: the client would wait for ever, and so would whoever counts the
+/// calls that run.
+async fn answered<T>(request: impl Future<Output = Answer<T>>) -> Answer<T> {
+    let mut request = pin!(request);
+    poll_fn(|cx| {
+        // A request that panicked is not polled again; what it shared with others, locks poison or the author answers for.
+        let polled = catch_unwind(AssertUnwindSafe(|| request.as_mut().poll(cx)));
+        polled.unwrap_or_else(|_| {
+            tracing::error!("a request handler panicked: its caller is told of an internal error");
+            Poll::Ready(Err(ErrorData::internal_error("the server failed to answer this", None)))
+        })
+    })
+    .await
 }
 
 // Every method of the trait stands here: one that is missing would silently become the default, which is to know nothing.
@@ -83,12 +112,15 @@ impl<H: ServerHandler> ServerHandler for Guarded<H> {
         update_task(request: UpdateTaskParams, context: Context) -> Answer<()>;
         cancel_task(request: CancelTaskParams, context: Context) -> Answer<()>;
         get_skill(request: GetSkillRequestParams, context: Context) -> Answer<GetSkillResult>;
-        on_cancelled(notification: CancelledNotificationParam, context: NotificationContext<RoleServer>) -> ();
-        on_progress(notification: ProgressNotificationParam, context: NotificationContext<RoleServer>) -> ();
-        on_initialized(context: NotificationContext<RoleServer>) -> ();
-        on_roots_list_changed(context: NotificationContext<RoleServer>) -> ();
-        on_custom_notification(notification: CustomNotification, context: NotificationContext<RoleServer>) -> ();
         listen(context: SubscriptionContext) -> Answer<()>;
+    }
+
+    tell! {
+        on_cancelled(notification: CancelledNotificationParam, context: NotificationContext<RoleServer>);
+        on_progress(notification: ProgressNotificationParam, context: NotificationContext<RoleServer>);
+        on_initialized(context: NotificationContext<RoleServer>);
+        on_roots_list_changed(context: NotificationContext<RoleServer>);
+        on_custom_notification(notification: CustomNotification, context: NotificationContext<RoleServer>);
     }
 
     async fn list_tools(

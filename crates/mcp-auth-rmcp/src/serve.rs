@@ -322,6 +322,13 @@ impl<H: ServerHandler> Serve<H> {
         let mut sessions = None;
         if let Some((endpoint, messages)) = self.sse {
             let public = format!("{}{messages}", url.path());
+            if public.ends_with(endpoint.path()) {
+                return Err(ConfigError::new(format!(
+                    "the SSE stream at {} cannot be told apart from its messages at {public}: give the messages a path \
+                     that does not end like that of the stream, such as /messages",
+                    endpoint.path()
+                )));
+            }
             let service = sse(self.make, self.policy, public, self.sse_limits, self.clock.clone());
             let stream = endpoint.path().to_owned();
             site = site.resource(endpoint, service.clone()).belongs(messages, stream);

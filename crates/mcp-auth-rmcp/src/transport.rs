@@ -8,11 +8,19 @@ use bytes::Bytes;
 use mcp_transport_sse::{Incoming, Message, Outgoing, SendError, Session};
 use rmcp::RoleServer;
 use rmcp::model::{
-    ClientJsonRpcMessage, ClientNotification, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
+    ClientJsonRpcMessage, ClientNotification, ErrorCode, ErrorData, JsonRpcMessage, RequestId,
+    ServerJsonRpcMessage,
 };
 use rmcp::transport::Transport;
 use serde::Deserialize;
 use tokio::sync::Notify;
+
+/// Calls of one session that run at once. rmcp begins every call when it comes, so that short queues bound nothing by
+/// themselves: a client that asks without reading answers would fill the memory.
+const MAX_CALLS: usize = 128;
+
+/// The code of the error that one more is answered with. Outside the range that JSON-RPC and MCP reserve (spec TR-20).
+const TOO_MANY_CALLS: ErrorCode = ErrorCode(-31429);
 
 /// The [`Transport`] of one session.
 ///
@@ -38,8 +46,16 @@ impl Running {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self, id: &RequestId) {
-        self.lock().insert(id.clone());
+    /// Counts a call in, or says why it must not begin.
+    fn begin(&self, id: &RequestId) -> Result<(), ErrorData> {
+        let mut calls = self.lock();
+        if calls.len() >= MAX_CALLS {
+            return Err(ErrorData::new(TOO_MANY_CALLS, "too many calls of this session are running", None));
+        }
+        if !calls.insert(id.clone()) {
+            return Err(ErrorData::invalid_request("a request with this id is running", None));
+        }
+        Ok(())
     }
 
     fn end(&self, id: &RequestId) {
@@ -76,7 +92,9 @@ impl SseTransport {
             serde_json::from_slice(&message.json).map_err(|_| unreadable(&message.json))?;
         parsed.insert_extension(message.head);
         match &parsed {
-            JsonRpcMessage::Request(request) => self.running.begin(&request.id),
+            JsonRpcMessage::Request(request) => {
+                self.running.begin(&request.id).map_err(|error| refusal(error, request.id.clone()))?;
+            }
             JsonRpcMessage::Notification(notification) => {
                 // rmcp drops the answer of a call that was cancelled: it is not waited for.
                 if let ClientNotification::CancelledNotification(cancelled) = &notification.notification
@@ -100,9 +118,12 @@ fn unreadable(json: &[u8]) -> Option<Bytes> {
         method: String,
     }
     let Request { id, .. } = serde_json::from_slice(json).ok()?;
-    let error = ErrorData::invalid_request("this is no request that MCP knows", None);
-    let answer = ServerJsonRpcMessage::error(error, Some(id));
-    serde_json::to_vec(&answer).ok().map(Bytes::from)
+    refusal(ErrorData::invalid_request("this is no request that MCP knows", None), id)
+}
+
+/// An error that answers a request which rmcp does not get to see.
+fn refusal(error: ErrorData, id: RequestId) -> Option<Bytes> {
+    serde_json::to_vec(&ServerJsonRpcMessage::error(error, Some(id))).ok().map(Bytes::from)
 }
 
 impl Transport<RoleServer> for SseTransport {

@@ -23,6 +23,9 @@ pub(super) struct Context {
     pub(super) limits: ListenLimits,
 }
 
+/// What hyper asks for at least.
+const SMALLEST_BUFFER: usize = 8 * 1024;
+
 /// Serves a connection to its end.
 pub(super) async fn handle(
     socket: TcpStream,
@@ -33,11 +36,18 @@ pub(super) async fn handle(
     // Events are small and wanted at once.
     let _ = socket.set_nodelay(true);
     let io = TokioIo::new(Patient::new(socket, context.limits.write_timeout));
-    let door = Door::new(context.site.clone(), Connection::new(peer), context.in_flight.clone());
+    let limits = &context.limits;
+    let door = Door::new(
+        context.site.clone(),
+        Connection::new(peer),
+        context.in_flight.clone(),
+        limits.body_timeout,
+    );
     let mut connection = std::pin::pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(context.limits.header_timeout)
+            .header_read_timeout(limits.header_timeout)
+            .max_buf_size(limits.max_header.max(SMALLEST_BUFFER))
             .serve_connection(io, door)
     );
     let ended = tokio::select! {

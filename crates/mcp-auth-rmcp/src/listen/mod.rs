@@ -5,6 +5,7 @@
 mod connection;
 mod patient;
 mod service;
+mod upload;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,6 +37,10 @@ pub struct ListenLimits {
     pub max_connections: usize,
     /// How long the head of a request may take, and how long a connection is kept between requests. 30 s.
     pub header_timeout: Duration,
+    /// The longest head of a request, in bytes; a longer one is answered 431. 64 KiB, and never less than 8 KiB.
+    pub max_header: usize,
+    /// How long the body of a request may take. 60 s.
+    pub body_timeout: Duration,
     /// How long a client may take nothing of an answer before its connection is closed. 60 s.
     pub write_timeout: Duration,
     /// How long a stopping server waits for calls that run. 20 s.
@@ -47,6 +52,8 @@ impl Default for ListenLimits {
         Self {
             max_connections: 20_480,
             header_timeout: Duration::from_secs(30),
+            max_header: 64 * 1024,
+            body_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(60),
             patience: PATIENCE,
         }
@@ -65,6 +72,20 @@ impl ListenLimits {
     #[must_use]
     pub fn header_timeout(mut self, limit: Duration) -> Self {
         self.header_timeout = limit;
+        self
+    }
+
+    /// With this many bytes for the head of a request.
+    #[must_use]
+    pub fn header(mut self, max: usize) -> Self {
+        self.max_header = max;
+        self
+    }
+
+    /// With this long for the body of a request.
+    #[must_use]
+    pub fn body_timeout(mut self, limit: Duration) -> Self {
+        self.body_timeout = limit;
         self
     }
 

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -14,6 +15,8 @@ use hyper::body::Incoming;
 use mcp_core::{Body, BoxError, Connection, ResponseFuture, Site};
 use tokio::sync::Notify;
 use tower_service::Service;
+
+use super::upload::Upload;
 
 /// The calls that run: requests whose answer is not complete, but for streams that have no end of their own.
 #[derive(Debug, Default)]
@@ -59,11 +62,17 @@ pub(super) struct Door {
     site: Site,
     connection: Connection,
     in_flight: Arc<InFlight>,
+    body_timeout: Duration,
 }
 
 impl Door {
-    pub(super) fn new(site: Site, connection: Connection, in_flight: Arc<InFlight>) -> Self {
-        Self { site, connection, in_flight }
+    pub(super) fn new(
+        site: Site,
+        connection: Connection,
+        in_flight: Arc<InFlight>,
+        body_timeout: Duration,
+    ) -> Self {
+        Self { site, connection, in_flight, body_timeout }
     }
 }
 
@@ -75,6 +84,7 @@ impl hyper::service::Service<Request<Incoming>> for Door {
     fn call(&self, mut request: Request<Incoming>) -> Answer {
         let call = (!is_endless(&request)).then(|| self.in_flight.begin());
         request.extensions_mut().insert(self.connection.clone());
+        let request = request.map(|body| Upload::new(body, self.body_timeout));
         Answer { site: self.site.clone().call(request), call }
     }
 }

@@ -1,6 +1,7 @@
 //! rmcp servers behind a site, over real sockets.
 #![expect(clippy::unwrap_used, reason = "what helpers cannot unwrap is a failed test")]
 
+mod abuse;
 mod callers;
 mod ending;
 mod expiry;

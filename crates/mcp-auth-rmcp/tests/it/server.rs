@@ -91,6 +91,11 @@ impl Tools {
         head.headers.keys().map(http::HeaderName::as_str).collect::<Vec<_>>().join(" ")
     }
 
+    #[tool(description = "Panics.")]
+    async fn broken(&self) -> String {
+        panic!("as the test wants it");
+    }
+
     #[tool(description = "Answers when the test says so.")]
     async fn slow(&self) -> String {
         self.begun.add_permits(1);

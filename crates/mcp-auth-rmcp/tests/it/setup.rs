@@ -24,6 +24,21 @@ async fn what_is_missing_is_said() {
     assert!(error.contains("is not an origin"), "{error}");
 }
 
+#[tokio::test]
+async fn paths_that_cannot_be_told_apart_are_said() {
+    let error = sentence(server(Tools::new()).sse("/sse", "/messages/sse")).await;
+    assert!(error.contains("/messages/sse: give the messages a path"), "{error}");
+}
+
+#[tokio::test]
+async fn an_ipv6_address_is_one_like_others() {
+    let running = server(Tools::new()).at("http://[::1]:0").start().await.unwrap();
+    let client = mcp_auth_testkit::Client::new(running.url().as_str());
+    let mut mcp = client.mcp("/mcp").bearer("ada");
+    mcp.open().await;
+    assert_eq!(mcp.call_text("whoami", serde_json::json!({})).await, "ada");
+}
+
 // covers: TR-06
 #[tokio::test]
 async fn no_auth_listens_on_loopback_only() {
