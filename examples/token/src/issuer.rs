@@ -12,6 +12,11 @@ pub(crate) async fn from_env() -> Result<(JwtAuthenticator, Option<TokenAuthorit
     let issuer = read("JWT_ISSUER");
     let keys = (read("JWT_SECRET"), read("JWT_PUBLIC_KEY_FILE"), read("JWT_JWKS_URL"));
     let tokens = match (issuer, keys) {
+        (None, (None, None, None)) if read("JWT_AUDIENCE").is_some() => {
+            return Err(ConfigError::new(
+                "JWT_AUDIENCE is set and JWT_ISSUER is not: set it, too, or unset both to try the demo authority",
+            ));
+        }
         (None, (None, None, None)) => {
             let authority = TokenAuthority::start().await.map_err(|error| {
                 ConfigError::new("the demo authority found no free port on 127.0.0.1").because(error)
