@@ -9,7 +9,7 @@ use mcp_core::{
     AuthError, Authenticator, ConfigError, Identity, ProtectedResource, RequestHead, Route, SiteContext,
 };
 
-use super::TokenIssuer;
+use super::{InUse, TokenIssuer};
 use crate::{JwtAuthenticator, Keys, SigningAlgorithm};
 
 /// Accepts the tokens of a [`TokenIssuer`]; see [`TokenIssuer::authenticator`].
@@ -20,8 +20,8 @@ pub struct IssuedTokens {
     issuer: TokenIssuer,
     publish_at: Option<String>,
     site: OnceLock<SiteContext>,
-    // Made for one edition of the keys.
-    verifier: RwLock<Option<(u64, Arc<JwtAuthenticator>)>>,
+    // Made for the keys of one moment.
+    verifier: RwLock<Option<(InUse, Arc<JwtAuthenticator>)>>,
 }
 
 impl IssuedTokens {
@@ -37,12 +37,12 @@ impl IssuedTokens {
     }
 
     async fn verifier(&self, site: &SiteContext) -> Result<Arc<JwtAuthenticator>, ConfigError> {
-        // Read before the keys: should they change in between, this verifier is taken for the older edition.
-        let edition = self.issuer.ring().edition;
+        // Read before the keys: should they change in between, this verifier is taken for one of the older ones.
+        let in_use = self.issuer.in_use();
         {
             let known = self.verifier.read().unwrap_or_else(PoisonError::into_inner);
             if let Some((of, verifier)) = &*known
-                && *of == edition
+                && *of == in_use
             {
                 return Ok(Arc::clone(verifier));
             }
@@ -55,7 +55,7 @@ impl IssuedTokens {
         verifier.start(site).await?;
         let verifier = Arc::new(verifier);
         let mut known = self.verifier.write().unwrap_or_else(PoisonError::into_inner);
-        *known = Some((edition, Arc::clone(&verifier)));
+        *known = Some((in_use, Arc::clone(&verifier)));
         Ok(verifier)
     }
 

@@ -75,6 +75,14 @@ struct Ring {
     edition: u64,
 }
 
+/// Which keys verify: tells two sets apart that one issuer has one after the other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct InUse {
+    edition: u64,
+    /// Time alone takes keys out too.
+    previous: usize,
+}
+
 impl TokenIssuer {
     /// An issuer with a fresh ES256 key, whose tokens end with this process at the latest.
     ///
@@ -307,6 +315,13 @@ impl TokenIssuer {
 
     fn now(&self) -> Timestamp {
         self.0.clock.get().map_or(&SystemClock as &dyn Clock, |clock| &**clock).now()
+    }
+
+    fn in_use(&self) -> InUse {
+        let now = self.now();
+        let ring = self.ring();
+        let previous = ring.previous.iter().filter(|(_, end)| *end > now).count();
+        InUse { edition: ring.edition, previous }
     }
 
     fn ring(&self) -> RwLockReadGuard<'_, Ring> {

@@ -79,6 +79,23 @@ async fn after_a_rotation_old_tokens_live_on_and_new_ones_use_the_new_key() {
     assert_eq!(issuer.jwks()["keys"].as_array().unwrap().len(), 1);
 }
 
+#[tokio::test]
+async fn a_key_that_was_rotated_out_verifies_nothing_once_its_tokens_have_ended() {
+    let clock = FakeClock::new();
+    let key = SigningKey::generate(SigningAlgorithm::Es256);
+    let issuer = TokenIssuer::new(NAME, key.clone()).unwrap().clock(Arc::new(clock.clone()));
+    let stand = Stand::start(issuer.authenticator(), &clock).await.unwrap();
+    issuer.rotate();
+    // Whoever has the old key goes on signing with it.
+    let thief = TokenIssuer::new(NAME, key).unwrap().clock(Arc::new(clock.clone()));
+    clock.advance(Duration::from_secs(3599));
+    let identity = stand.bearer(thief.mint(&request()).unwrap().expose()).await.unwrap();
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(stand.status(thief.mint(&request()).unwrap().expose()).await, 401);
+    assert_eq!(stand.auth.still_valid(&identity).await.unwrap_err().kind(), &AuthErrorKind::InvalidToken);
+    assert_eq!(stand.status(issuer.mint(&request()).unwrap().expose()).await, 200);
+}
+
 // covers: KR02
 #[tokio::test]
 async fn a_retired_key_is_refused_at_once() {
