@@ -89,7 +89,6 @@ impl KeyEntry {
             "[[key]]".to_owned(),
             format!("id = {}", quote(&self.id)),
             format!("owner = {}", quote(&self.owner)),
-            format!("sha256 = {}", quote(&hex(&self.digest))),
         ];
         let list = |items: Vec<String>| format!("[{}]", items.join(", "));
         if !self.scopes.is_empty() {
@@ -106,6 +105,8 @@ impl KeyEntry {
         if let Some(client) = &self.client {
             lines.push(format!("client = {}", quote(client)));
         }
+        // Last, since no entry is one without it: who reads a file that is half written finds no key that may do more.
+        lines.push(format!("sha256 = {}", quote(&hex(&self.digest))));
         lines.join("\n") + "\n"
     }
 }

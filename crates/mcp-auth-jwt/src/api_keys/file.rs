@@ -23,16 +23,17 @@ use super::key::{Digest, digest, is_id};
 /// [[key]]
 /// id = "9hT2mXc4QpLw"
 /// owner = "ada"
-/// sha256 = "…64 hexadecimal digits…"
 /// scopes = ["files:read"]                         # none unless said
 /// expires = 2028-01-01T00:00:00Z                  # never unless said
 /// resources = ["https://mcp.example.com/mcp"]     # every resource of the site unless said
 /// client = "nightly build"                        # the application it is for, where that matters
+/// sha256 = "…64 hexadecimal digits…"              # last, so that half an entry is none
 /// ```
 ///
 /// [`KeyEntry::to_toml`] writes such an entry and [`append`](Self::append) adds it. The file is looked at again once a
 /// second, while there are requests: a key that was taken out is refused within that time. A file that cannot be read
-/// any more, or has a mistake, changes nothing but for an error in the log.
+/// any more, or has a mistake, changes nothing but for an error in the log. A program that writes it anew should write
+/// another file and rename that.
 ///
 /// The file holds hashes of 256-bit secrets, which are of no use to a thief. Whoever can *write* it can let anybody in:
 /// it must not be writable by group or others.
@@ -201,13 +202,16 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 
 fn parse(text: &str, path: &Path) -> Result<HashMap<String, Arc<KeyEntry>>, ConfigError> {
     let file: KeysToml = toml::from_str(text).map_err(|error| {
-        // The error's own text quotes the line, and somebody may have put a key there.
+        // The error's own text quotes the line, and its message a word of it; somebody may have put a key there.
         let at = error.span().map_or(0, |span| span.start);
         let line = text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+        let what = match error.message() {
+            ours if ours.starts_with("missing field") => ours,
+            theirs => theirs.split(['"', '`']).next().unwrap_or_default().trim_end(),
+        };
         ConfigError::new(format!(
-            "the file of API keys {} has a mistake in line {line}: {}",
-            path.display(),
-            error.message()
+            "the file of API keys {} has a mistake in line {line}: {what}",
+            path.display()
         ))
     })?;
     let mut entries = HashMap::with_capacity(file.key.len());
@@ -255,10 +259,10 @@ impl KeyToml {
                 wrong("has an expires that is no moment: write it like 2028-01-01T00:00:00Z, with the Z")
             })?),
         };
-        if let Some(odd) = self.resources.iter().find(|one| !one.starts_with("http")) {
-            return Err(wrong(&format!(
-                "is for {odd:?}, which no resource is called: write its whole URL, like https://mcp.example.com/mcp"
-            )));
+        if self.resources.iter().any(|one| !one.starts_with("http")) {
+            return Err(wrong(
+                "is for what no resource is called: write its whole URL, like https://mcp.example.com/mcp",
+            ));
         }
         Ok(KeyEntry {
             id: self.id,

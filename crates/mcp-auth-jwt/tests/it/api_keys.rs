@@ -404,6 +404,10 @@ mod file {
             (format!("{good}expires = 2028-01-01T00:00:00\n"), "with the Z"),
             (format!("{good}expires = 2028-01-01\n"), "with the Z"),
             (format!("{good}resources = [\"/mcp\"]\n"), "write its whole URL"),
+            (format!("{good}resources = [\"{pasted}\"]\n"), "write its whole URL"),
+            (format!("{good}scopes = \"{pasted}\"\n"), "mistake in line 5"),
+            (format!("{good}{pasted} = 1\n"), "mistake in line 5: unknown field"),
+            ("[[key]]\nid = \"a\"\n".to_owned(), "missing field `owner`"),
             (good.replace("ada", ""), "has no owner"),
             (format!("{good}[[key]]\nid = \"{pasted}\"\nowner = \"x\"\nsha256 = \"00\"\n"), "64 hexadecimal"),
             (good.replace("id = \"", "id = \"mcpk_"), "has an id that is none"),
@@ -412,6 +416,26 @@ mod file {
             let error = start(&path, &clock).await.err().unwrap();
             assert!(error.contains(sentence), "{text}\n{error}");
             assert!(!error.contains(&pasted), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn half_an_entry_is_none() {
+        let (_folder, path) = folder();
+        let key = ApiKeys::generate("ada")
+            .scopes(Scopes::from("files:read"))
+            .expires_at(mcp_core::Timestamp::from_secs(1))
+            .resource("https://mcp.test/mcp")
+            .client("cli");
+        let whole = key.entry().to_toml();
+        let clock = FakeClock::new();
+        for cut in 0..whole.len() - 1 {
+            fs::write(&path, &whole[..cut]).unwrap();
+            let file = KeyFile::new(&path);
+            if file.start(&clock).await.is_ok() {
+                let found = file.find(key.key().id(), &clock).await.unwrap();
+                assert!(found.is_none(), "{}", &whole[..cut]);
+            }
         }
     }
 
