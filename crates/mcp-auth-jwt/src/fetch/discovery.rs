@@ -55,8 +55,23 @@ pub(crate) fn keys_url(document: &[u8], issuer: &Issuer) -> Result<String, Strin
         _ => return Err("names no issuer".into()),
     }
     match metadata.get("jwks_uri") {
-        Some(Value::String(url)) => Ok(url.clone()),
+        Some(Value::String(url)) if is_guarded(url) => Ok(url.clone()),
+        Some(Value::String(url)) => {
+            let url: String = url.chars().take(200).collect();
+            Err(format!("has a jwks_uri that is not https, {url:?}: whoever is on the way could put keys in"))
+        }
         _ => Err("has no jwks_uri".into()),
+    }
+}
+
+/// Whether keys from this URL are the issuer's own: nobody on the way could change them. Whether it may be reached at all
+/// is for the client to say, of which there are others than ours.
+pub(crate) fn is_guarded(url: &str) -> bool {
+    let Ok(url) = url.parse::<http::Uri>() else { return false };
+    match (url.scheme_str(), url.host()) {
+        (Some("https"), Some(_)) => true,
+        (Some("http"), Some(host)) => is_loopback(host),
+        _ => false,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::HeaderMap;
-use http::header::CACHE_CONTROL;
+use http::header::{AGE, CACHE_CONTROL};
 use serde_json::Value;
 
 use crate::keys::{Jwk, RawKey, read_jwk};
@@ -39,7 +39,8 @@ pub(crate) fn keys(body: &[u8]) -> Result<Vec<RawKey>, String> {
         .collect())
 }
 
-/// How long the set may be used before it is fetched again (RFC 9111 §5.2.2), within our bounds.
+/// How long the set may be used before it is fetched again (RFC 9111 §5.2.2), within our bounds. The time it lay in a
+/// cache on the way counts (RFC 9111 §4.2.3).
 pub(crate) fn lifetime(headers: &HeaderMap) -> Duration {
     let mut said = None;
     for value in headers.get_all(CACHE_CONTROL) {
@@ -62,7 +63,9 @@ pub(crate) fn lifetime(headers: &HeaderMap) -> Duration {
             }
         }
     }
-    said.unwrap_or(USUAL).clamp(SHORTEST, LONGEST)
+    let age = headers.get(AGE).and_then(|age| age.to_str().ok()?.trim().parse().ok());
+    let age = Duration::from_secs(age.unwrap_or(0));
+    said.map_or(USUAL, |said| said.saturating_sub(age)).clamp(SHORTEST, LONGEST)
 }
 
 /// The most keys of one set that are looked at.
@@ -95,5 +98,12 @@ mod tests {
         check(&["max-age"], 60);
         check(&["max-age=900, no-store"], 60);
         check(&["no-cache"], 60);
+        let aged = |age: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.append(CACHE_CONTROL, http::HeaderValue::from_static("max-age=3600"));
+            headers.append(AGE, http::HeaderValue::from_static(age));
+            lifetime(&headers).as_secs()
+        };
+        assert_eq!([aged("0"), aged("3000"), aged("9999999"), aged("x")], [3600, 600, 60, 3600]);
     }
 }

@@ -48,12 +48,10 @@ impl Origin {
         client: Arc<dyn HttpClient>,
     ) -> Result<Self, ConfigError> {
         let place = match source {
-            Source::Jwks(url) if url.parse::<http::Uri>().is_ok_and(|url| url.authority().is_some()) => {
-                Place::Jwks(url.clone())
-            }
+            Source::Jwks(url) if discovery::is_guarded(url) => Place::Jwks(url.clone()),
             Source::Jwks(url) => {
                 return Err(ConfigError::new(format!(
-                    "the JWKS URL {url:?} is no absolute URL: write it like https://idp.example.com/jwks"
+                    "the JWKS URL {url:?} is no absolute URL with https: write it like https://idp.example.com/jwks"
                 )));
             }
             Source::Discovery | Source::Fixed(_) => Place::Metadata(discovery::locations(issuer)?),

@@ -35,8 +35,8 @@ struct Shared {
     snapshot: ArcSwapOption<Snapshot>,
     /// Held while fetching: one fetch at a time.
     flight: Mutex<Flight>,
-    /// How many fetches have ended, however they did.
-    ended: AtomicU64,
+    /// How many fetches have brought keys.
+    brought: AtomicU64,
     /// When the next scheduled fetch is due, in milliseconds since the epoch.
     next_at: AtomicU64,
     /// Which key ids were not there when last fetched for, and when that was.
@@ -104,7 +104,7 @@ impl RemoteKeys {
                 retry_at: None,
                 for_strangers: Bucket::new(3, Duration::from_secs(30)),
             }),
-            ended: AtomicU64::new(0),
+            brought: AtomicU64::new(0),
             next_at: AtomicU64::new(0),
             missing: Cache::new(MISSING_KEYS),
         };
@@ -156,7 +156,7 @@ impl RemoteKeys {
     ) -> Result<(Fingerprint, u64), AuthError> {
         let shared = &self.shared;
         // Read before the keys are, so that a fetch that ends in between counts as one that was waited for.
-        let seen = shared.ended.load(Ordering::Acquire);
+        let seen = shared.brought.load(Ordering::Acquire);
         let why = match shared.look(token, now) {
             Some((Verdict::Good(key), edition)) => return Ok((key, edition)),
             Some((Verdict::Bad, _)) => return Err(bad_signature()),
@@ -198,14 +198,14 @@ impl Shared {
         self.missing.get(name(token)).is_some_and(|at| now.since(at) < MISSING_FOR)
     }
 
-    /// Fetches unless somebody did since `seen`, and within what strangers may cause.
+    /// Fetches unless somebody brought keys since `seen`, and within what strangers may cause.
     async fn fetch_for(self: Arc<Self>, why: Why, seen: u64) -> Answer {
         let mut flight = self.flight.lock().await;
         let now = self.clock.now();
         if let Some(wait) = flight.pause(now) {
             return Answer::Wait(wait);
         }
-        if self.ended.load(Ordering::Acquire) != seen {
+        if self.brought.load(Ordering::Acquire) != seen {
             return Answer::Fetched;
         }
         if why == Why::UnknownKey
@@ -244,7 +244,9 @@ impl Shared {
             }
         };
         self.next_at.store(next.as_millis(), Ordering::Release);
-        self.ended.fetch_add(1, Ordering::AcqRel);
+        if result.is_ok() {
+            self.brought.fetch_add(1, Ordering::AcqRel);
+        }
         result.map(|_| ())
     }
 
@@ -309,7 +311,8 @@ impl Shared {
                 }
                 continue;
             }
-            let sleep = shared.clock.sleep(wait);
+            // In steps: a request may have fetched keys meanwhile that are good for a shorter time.
+            let sleep = shared.clock.sleep(wait.min(LONGEST_SLEEP));
             drop(shared);
             sleep.await;
         }
@@ -344,6 +347,8 @@ fn unavailable(wait: Duration) -> AuthError {
 
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(60);
+/// Under the shortest time between two refreshes.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 const MISSING_KEYS: usize = 1000;
 const MISSING_FOR: Duration = Duration::from_secs(10);
 const MAX_STALE: Duration = Duration::from_secs(7 * 24 * 60 * 60);

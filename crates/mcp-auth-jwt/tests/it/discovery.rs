@@ -62,10 +62,10 @@ async fn a_wrong_answer_is_a_start_error_that_names_it() {
 
     authority.metadata("jwks_uri", serde_json::Value::Null);
     assert!(error(&authority, &clock).await.contains("no jwks_uri"));
-    authority.metadata("jwks_uri", "http://169.254.169.254/latest/meta-data");
+    authority.metadata("jwks_uri", "https://169.254.169.254/latest/meta-data");
     assert!(error(&authority, &clock).await.contains("dangerous()"));
     authority.metadata("jwks_uri", "not a url");
-    assert!(error(&authority, &clock).await.contains("no URL"));
+    assert!(error(&authority, &clock).await.contains("not https"));
     authority.metadata("jwks_uri", authority.jwks_url());
 
     for (answer, sentence) in [
@@ -101,8 +101,36 @@ async fn hosts_of_ones_own_network_are_not_reached_unless_opened() {
     assert_eq!(authority.requests(Endpoint::AuthorizationServer), 0);
     let auth = JwtAuthenticator::jwks_url("urn:x", "/jwks");
     assert!(Guarded::start(auth, &clock).await.err().unwrap().to_string().contains("absolute URL"));
+    let auth = JwtAuthenticator::jwks_url("urn:x", "http://idp.example.com/jwks");
+    assert!(Guarded::start(auth, &clock).await.err().unwrap().to_string().contains("with https"));
     let auth = JwtAuthenticator::issuer("http://idp.example.com");
     assert!(Guarded::start(auth, &clock).await.err().unwrap().to_string().contains("not https"));
+}
+
+#[tokio::test]
+async fn keys_are_never_fetched_where_somebody_on_the_way_could_change_them() {
+    for url in [
+        "http://idp.test/jwks",
+        "HTTP://idp.test/jwks",
+        "//idp.test/jwks",
+        "ftp://idp.test/jwks",
+        "/jwks",
+        "",
+    ] {
+        let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let seen = asked.clone();
+        // A client that is not ours, and does not look at schemes.
+        let client = move |request: http::Request<bytes::Bytes>| {
+            seen.lock().unwrap().push(request.uri().to_string());
+            let document = serde_json::json!({ "issuer": "https://idp.test", "jwks_uri": url }).to_string();
+            async move { Ok::<_, mcp_outbound::OutboundError>(http::Response::new(document.into())) }
+        };
+        let auth = JwtAuthenticator::issuer("https://idp.test").http_client(client);
+        let said = Guarded::start(auth, &FakeClock::at(START)).await.err().unwrap().to_string();
+        assert!(said.contains("not https"), "{url}: {said}");
+        let asked = asked.lock().unwrap();
+        assert!(asked.iter().all(|url| url.starts_with("https://idp.test/.well-known/")), "{asked:?}");
+    }
 }
 
 // covers: KR04

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mcp_auth_jwt::JwtAuthenticator;
 use mcp_auth_testkit::{Algorithm as Signed, Behaviour, Endpoint, FakeClock, TokenAuthority};
 use mcp_core::audit::EventKind;
-use mcp_core::{AuthErrorKind, Authenticator};
+use mcp_core::{AuthErrorKind, Authenticator, Clock, Sleep, Timestamp};
 use serde_json::json;
 
 use crate::support::{Guarded, authority, good, loopback, secs};
@@ -305,6 +305,77 @@ async fn cache_headers_say_when_the_next_refresh_is() {
         clock.advance(Duration::from_millis(1));
         authority.until_requests(Endpoint::Jwks, 2).await;
     }
+}
+
+#[tokio::test]
+async fn a_set_fetched_in_between_is_refreshed_by_its_own_lifetime() {
+    let (authority, clock) = authority().await;
+    authority.header(Endpoint::Jwks, "cache-control", "max-age=3600");
+    let guarded = start(&authority, &clock).await;
+    clock.until_sleeping(1).await;
+    // A request fetches a set that is good for a minute, while the task sleeps for 48 of them.
+    authority.header(Endpoint::Jwks, "cache-control", "max-age=60");
+    let old = good(&authority).expires_in(secs(86_400)).mint();
+    authority.rotate();
+    assert_eq!(guarded.status(&good(&authority).mint()).await, 200);
+    assert_eq!(guarded.status(&old).await, 200);
+    authority.retire_old_keys();
+    for _ in 0..2 {
+        clock.until_sleeping(1).await;
+        clock.advance(secs(30));
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let refreshed = authority.until_requests(Endpoint::Jwks, 3);
+    tokio::time::timeout(secs(10), refreshed).await.expect("no refresh within the lifetime of the set");
+    clock.until_sleeping(1).await;
+    guarded.refuses("signed by a withdrawn key", &old).await;
+}
+
+/// Moves on by two seconds whenever it is asked, from a moment on.
+#[derive(Clone, Debug)]
+struct Hasty {
+    clock: FakeClock,
+    hurries: std::sync::Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl Clock for Hasty {
+    fn now(&self) -> Timestamp {
+        if self.hurries.load(std::sync::atomic::Ordering::Relaxed) {
+            self.clock.advance(secs(2));
+        }
+        self.clock.now()
+    }
+
+    fn sleep(&self, span: Duration) -> Sleep {
+        self.clock.sleep(span)
+    }
+}
+
+#[tokio::test]
+async fn a_fetch_that_failed_tells_nobody_that_a_key_is_unknown() {
+    let (authority, clock) = authority().await;
+    let hasty = Hasty { clock: clock.clone(), hurries: std::sync::Arc::default() };
+    let auth = JwtAuthenticator::jwks_url(authority.issuer(), authority.jwks_url()).http_client(loopback());
+    let stand = std::sync::Arc::new(crate::stand::Stand::start_on(auth, hasty.clone()).await.unwrap());
+    authority.behave(Endpoint::Jwks, Behaviour::Status(500));
+    let hold = authority.hold(Endpoint::Jwks);
+    let ask = |kid: &str| {
+        let token = good(&authority).kid(kid).expires_in(secs(86_400)).mint();
+        let stand = stand.clone();
+        tokio::spawn(async move { stand.status(&token).await })
+    };
+    let first = ask("a");
+    authority.until_requests(Endpoint::Jwks, 2).await;
+    let second = ask("b");
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+    // The pause after the failure is over before the second, which waited, is looked at.
+    hasty.hurries.store(true, std::sync::atomic::Ordering::Relaxed);
+    hold.release();
+    assert_eq!((first.await.unwrap(), second.await.unwrap()), (503, 503));
 }
 
 #[tokio::test]

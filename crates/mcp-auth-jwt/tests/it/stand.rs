@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mcp_auth_testkit::{Client, FakeClock};
 use mcp_core::{
-    AuthError, Authenticator, Body, BoxService, ConfigError, Identity, ProtectedResource, PublicUrl,
+    AuthError, Authenticator, Body, BoxService, Clock, ConfigError, Identity, ProtectedResource, PublicUrl,
     RequestHead, Site, SiteContext,
 };
 
@@ -18,6 +18,10 @@ pub(crate) struct Stand<A> {
 
 impl<A: Authenticator> Stand<A> {
     pub(crate) async fn start(auth: A, clock: &FakeClock) -> Result<Self, ConfigError> {
+        Self::start_on(auth, clock.clone()).await
+    }
+
+    pub(crate) async fn start_on(auth: A, clock: impl Clock) -> Result<Self, ConfigError> {
         let url: PublicUrl = "https://mcp.test".parse()?;
         let stand = Self {
             auth: Arc::new(auth),
@@ -26,7 +30,7 @@ impl<A: Authenticator> Stand<A> {
             url,
         };
         let resources = vec![stand.mcp.clone(), stand.sse.clone()];
-        let site = SiteContext::new(stand.url.clone(), resources).with_clock(Arc::new(clock.clone()));
+        let site = SiteContext::new(stand.url.clone(), resources).with_clock(Arc::new(clock));
         stand.auth.start(&site).await?;
         Ok(stand)
     }
