@@ -199,7 +199,7 @@ impl Rules {
 
 /// Compared byte for byte (RFC 8707 §2), but for one thing: an origin and the same with a slash are one URL (RFC 3986
 /// §6.2.3), and URL parsers of clients add that slash.
-fn is_identifier(resource: &ProtectedResource, audience: &str) -> bool {
+pub(crate) fn is_identifier(resource: &ProtectedResource, audience: &str) -> bool {
     let own = resource.identifier();
     audience == own || (own == resource.site().origin() && audience.strip_suffix('/') == Some(own))
 }

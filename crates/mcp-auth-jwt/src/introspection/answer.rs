@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::question::NoAnswer;
 use super::unavailable;
+use crate::rules::is_identifier;
 
 /// What an answer must say for its token to be let in.
 #[derive(Debug)]
@@ -103,7 +104,7 @@ impl Rules {
         }
         let ours = audience
             .iter()
-            .any(|one| resource.audience() == one || self.audiences.iter().any(|other| other == one));
+            .any(|one| is_identifier(resource, one) || self.audiences.iter().any(|other| other == one));
         if ours {
             return Ok(());
         }
@@ -169,18 +170,21 @@ mod tests {
 
     use super::*;
 
-    fn judge(answer: Value) -> Result<Identity, AuthErrorKind> {
-        let Value::Object(members) = answer else { panic!("no object") };
-        let rules = Rules {
+    fn rules() -> Rules {
+        Rules {
             issuer: Issuer::from("https://idp.test"),
             issuer_is_known: true,
             audiences: vec![Audience::from("api")],
             any_audience: false,
             subject_member: "sub".to_owned(),
-        };
+        }
+    }
+
+    fn judge(answer: Value) -> Result<Identity, AuthErrorKind> {
+        let Value::Object(members) = answer else { panic!("no object") };
         let site = "https://mcp.test".parse().unwrap();
         let resource = ProtectedResource::new(&site, "/mcp");
-        rules
+        rules()
             .judge(members, Timestamp::from_secs(1000), &resource)
             .map(IdentityBuilder::build)
             .map_err(|error| error.kind().clone())
@@ -227,6 +231,18 @@ mod tests {
                 true => assert!(outcome.is_ok(), "{answer}: {outcome:?}"),
                 false => assert_eq!(outcome.err(), Some(AuthErrorKind::InvalidToken), "{answer}"),
             }
+        }
+    }
+
+    #[test]
+    fn an_origin_and_the_same_with_a_slash_are_one_audience() {
+        let site = "https://mcp.test".parse().unwrap();
+        let root = ProtectedResource::new(&site, "");
+        for (audience, ours) in
+            [("https://mcp.test", true), ("https://mcp.test/", true), ("https://mcp.test/x", false)]
+        {
+            let verdict = rules().judge_audience(&[audience], &root);
+            assert_eq!(verdict.is_ok(), ours, "{audience}");
         }
     }
 
