@@ -14,6 +14,8 @@
 
 #[cfg(test)]
 mod routes;
+#[cfg(test)]
+mod sdk_client;
 mod settings;
 mod tools;
 

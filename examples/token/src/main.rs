@@ -19,6 +19,8 @@
 mod issuer;
 #[cfg(test)]
 mod routes;
+#[cfg(test)]
+mod sdk_client;
 mod settings;
 mod tools;
 
