@@ -265,11 +265,7 @@ impl Gate {
         let mut values = headers.get_all(SESSION_ID).iter();
         let Some(value) = values.next() else { return true };
         let single = values.next().is_none();
-        let bound = single
-            .then(|| value.to_str().ok())
-            .flatten()
-            .and_then(|shown| self.sessions.check(&self.resource, identity, shown))
-            .and_then(|bound| Some((HeaderValue::from_str(bound.id).ok()?, bound.opened_anonymously)));
+        let bound = single.then(|| self.sessions.check_header(&self.resource, identity, value)).flatten();
         match bound {
             Some((id, opened_anonymously)) => {
                 headers.insert(SESSION_ID, id);

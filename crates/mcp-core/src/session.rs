@@ -5,14 +5,37 @@
 
 use aws_lc_rs::hmac::{self, HMAC_SHA256, Key};
 use base64ct::{Base64UrlUnpadded, Encoding};
+use http::HeaderValue;
+use quick_cache::Equivalent;
+use quick_cache::sync::Cache;
 
 use crate::{Identity, Principal, ProtectedResource, SecretKey, constant_time_eq};
 
 /// Bytes of the MAC that are shown: 128 bits, beside an id that is hard to guess already.
 const SHOWN: usize = 16;
 
-/// Makes and checks bound session ids.
-pub(crate) struct SessionBinding(Key);
+/// How many checked ids are remembered: an HMAC costs more than everything else on the way of a known caller.
+const REMEMBERED: usize = 16_384;
+
+/// Makes and checks the bound session ids of one resource.
+pub(crate) struct SessionBinding {
+    key: Key,
+    /// What was checked before, for exactly this principal and exactly this text. Forgetting one costs its HMAC again.
+    checked: Cache<Shown, (HeaderValue, bool)>,
+}
+
+/// A principal and the id it showed.
+#[derive(PartialEq, Eq, Hash)]
+struct Shown(Principal, HeaderValue);
+
+#[derive(Hash)]
+struct ShownRef<'a>(&'a Principal, &'a HeaderValue);
+
+impl Equivalent<Shown> for ShownRef<'_> {
+    fn equivalent(&self, key: &Shown) -> bool {
+        *self.0 == key.0 && *self.1 == key.1
+    }
+}
 
 /// A session id that belongs to the caller.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,7 +48,23 @@ pub(crate) struct Bound<'a> {
 
 impl SessionBinding {
     pub(crate) fn new(key: &SecretKey) -> Self {
-        Self(Key::new(HMAC_SHA256, key.expose()))
+        Self { key: Key::new(HMAC_SHA256, key.expose()), checked: Cache::new(REMEMBERED) }
+    }
+
+    /// As [`check`](Self::check), for a header: the id behind it, and whether its session was opened anonymously.
+    pub(crate) fn check_header(
+        &self,
+        resource: &ProtectedResource,
+        identity: &Identity,
+        shown: &HeaderValue,
+    ) -> Option<(HeaderValue, bool)> {
+        if let Some(known) = self.checked.get(&ShownRef(identity.principal(), shown)) {
+            return Some(known);
+        }
+        let bound = self.check(resource, identity, shown.to_str().ok()?)?;
+        let known = (HeaderValue::from_str(bound.id).ok()?, bound.opened_anonymously);
+        self.checked.insert(Shown(identity.principal().clone(), shown.clone()), known.clone());
+        Some(known)
     }
 
     /// The id to show to a principal.
@@ -51,7 +90,7 @@ impl SessionBinding {
     }
 
     fn mac(&self, resource: &ProtectedResource, principal: &Principal, id: &str) -> String {
-        let mut context = hmac::Context::with_key(&self.0);
+        let mut context = hmac::Context::with_key(&self.key);
         // Each part is preceded by its length, so that no two triples give the same bytes.
         for part in ["mcp session", resource.identifier(), principal.as_str(), id] {
             context.update(&(part.len() as u64).to_be_bytes());
@@ -78,6 +117,24 @@ mod tests {
 
     fn caller(subject: &str, client: &str) -> Identity {
         Identity::new("https://idp.example.com", subject).client(client).build()
+    }
+
+    // covers: TL-05
+    #[test]
+    fn remembers_what_it_checked_for_its_principal_alone() {
+        let binding = SessionBinding::new(&SecretKey::random());
+        let (ada, bob) = (caller("ada", "cli"), caller("bob", "cli"));
+        let shown = binding.bind(&resource("/mcp"), ada.principal(), "abc");
+        let shown = HeaderValue::try_from(shown).unwrap();
+        let id = |identity: &Identity, shown: &HeaderValue| {
+            binding.check_header(&resource("/mcp"), identity, shown).map(|(id, _)| id)
+        };
+        for _ in 0..2 {
+            assert_eq!(id(&ada, &shown).unwrap(), "abc");
+            assert_eq!(id(&bob, &shown), None);
+            assert_eq!(id(&Identity::anonymous(), &shown), None);
+            assert_eq!(id(&ada, &HeaderValue::from_static("abc.def")), None);
+        }
     }
 
     // covers: TL-05, SEC-05
