@@ -55,7 +55,7 @@ fn measure(rounds: usize) {
         .collect();
     for era in ERAS {
         println!("\n{era}: tools/call, median of {rounds} rounds of {REQUESTS} requests");
-        println!("{:48} {:>10} {:>7} {:>12} {:>7}", "", "requests/s", "÷ bare", "CPU/request", "÷ bare");
+        println!("{:52} {:>10} {:>7} {:>12} {:>7}", "", "requests/s", "÷ bare", "CPU/request", "÷ bare");
         let mut readings: Vec<Vec<Reading>> = vec![Vec::new(); SERVERS.len()];
         for round in 0..=rounds {
             for turn in 0..SERVERS.len() {
@@ -75,7 +75,7 @@ fn measure(rounds: usize) {
                 median(own.iter().zip(bare).map(|(own, bare)| value(own) / value(bare)))
             };
             println!(
-                "{what:48} {:10.0} {:7.3} {:9.1} µs {:7.3}",
+                "{what:52} {:10.0} {:7.3} {:9.1} µs {:7.3}",
                 median(own.iter().map(|reading| reading.per_second)),
                 ratio(|reading| reading.per_second),
                 median(own.iter().map(|reading| reading.cpu_micros)),

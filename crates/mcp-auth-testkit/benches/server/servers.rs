@@ -27,7 +27,7 @@ use crate::common::tools::Tools;
 /// what the others are compared with.
 pub(crate) const SERVERS: [(&str, &str); 5] = [
     ("bare", "rmcp alone"),
-    ("open", "behind a site, NoAuth"),
+    ("open", "behind a site, NoAuth (not asking for the token)"),
     ("token", "behind a site, a known token (ES256)"),
     ("guarded", "the same, with a policy that reads the body"),
     ("listen", "the same on our own loop: serve(…).listen()"),
