@@ -53,16 +53,17 @@ impl<H: ServerHandler> Guarded<H> {
         list: impl AsyncFnOnce(Context) -> Answer<L>,
     ) -> Answer<L> {
         let viewer = Viewer::of(&self.policy, &context)?;
-        Ok(answered(list(context)).await?.seen_by(&viewer))
+        Ok(answered(Box::pin(list(context))).await?.seen_by(&viewer))
     }
 }
 
-/// Passes a request on to the handler inside.
+/// Passes a request on to the handler inside. Boxed: rmcp moves the future of a request about, and one that holds the
+/// handler's own is kilobytes.
 macro_rules! pass_on {
     ($($method:ident($($argument:ident: $given:ty),+) -> $output:ty;)*) => {
         $(
             fn $method(&self, $($argument: $given),+) -> impl Future<Output = $output> + Send + '_ {
-                answered(async move { self.handler.$method($($argument),+).await })
+                answered(Box::pin(async move { self.handler.$method($($argument),+).await }))
             }
         )*
     };
