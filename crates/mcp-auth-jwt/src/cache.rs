@@ -3,7 +3,7 @@
 //! The key is the token's SHA-256 (so that no token lies in memory for longer than its request) together with the
 //! resource it was judged for: what is good at one resource says nothing of another.
 
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use mcp_core::Timestamp;
@@ -27,16 +27,29 @@ pub(crate) struct Known {
     until: Timestamp,
 }
 
-#[derive(PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq)]
 struct Key {
     digest: [u8; 32],
     resource: Box<str>,
 }
 
-#[derive(Hash)]
 struct Wanted<'a> {
     digest: &'a [u8; 32],
     resource: &'a str,
+}
+
+// A digest needs little hashing, and a token is seldom good at two resources.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Wanted { digest: &self.digest, resource: &self.resource }.hash(state);
+    }
+}
+
+impl Hash for Wanted<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [a, b, c, d, e, f, g, h, ..] = *self.digest;
+        state.write_u64(u64::from_ne_bytes([a, b, c, d, e, f, g, h]));
+    }
 }
 
 impl Equivalent<Key> for Wanted<'_> {

@@ -30,19 +30,20 @@ fn rpc_error(status: StatusCode, id: Option<&str>, code: i32, message: &str) -> 
 
 /// The answer to a body that cannot be judged.
 pub(crate) fn unreadable(contradiction: Contradiction, id: Option<&str>) -> Response<Body> {
+    let code = match contradiction {
+        Contradiction::Headers => -32020,
+        Contradiction::NotJsonRpc(code) => code,
+    };
+    rpc_error(StatusCode::BAD_REQUEST, id, code, why_unreadable(contradiction))
+}
+
+/// The same in words.
+pub(crate) fn why_unreadable(contradiction: Contradiction) -> &'static str {
     match contradiction {
-        Contradiction::Headers => rpc_error(
-            StatusCode::BAD_REQUEST,
-            id,
-            -32020,
-            "Header mismatch: the Mcp-Method and Mcp-Name headers must stand there once and say what the body says",
-        ),
-        Contradiction::NotJsonRpc(code) => rpc_error(
-            StatusCode::BAD_REQUEST,
-            id,
-            code,
-            "the body is not a JSON-RPC message that can be judged",
-        ),
+        Contradiction::Headers => {
+            "Header mismatch: the Mcp-Method and Mcp-Name headers must stand there once and say what the body says"
+        }
+        Contradiction::NotJsonRpc(_) => "the body is not a JSON-RPC message that can be judged",
     }
 }
 

@@ -1,5 +1,7 @@
 //! The one body type of these crates, boxed once where a request enters.
 
+use std::any::Any;
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
@@ -7,8 +9,10 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::combinators::{BoxBody, UnsyncBoxBody};
 use http_body_util::{BodyExt, Full};
+
+use crate::stream::Watched;
 
 /// Any error, boxed.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -28,6 +32,20 @@ pub struct Body(Inner);
 enum Inner {
     Full(Full<Bytes>),
     Boxed(UnsyncBoxBody<Bytes, BoxError>),
+    /// As SDKs hand them over, boxed already.
+    Unfailing(BoxBody<Bytes, Infallible>),
+    Watched(Box<Watched>),
+}
+
+/// The value as another type, if it is of that type; boxing what is boxed already would cost an allocation and a virtual
+/// call for each use, on every layer of a stack.
+pub(crate) fn take_as<T: 'static, U: 'static>(value: T) -> Result<U, T> {
+    let mut slot = Some(value);
+    let any: &mut dyn Any = &mut slot;
+    match any.downcast_mut::<Option<U>>().and_then(Option::take) {
+        Some(value) => Ok(value),
+        None => Err(slot.expect("a value of another type was not taken")),
+    }
 }
 
 impl Body {
@@ -43,16 +61,23 @@ impl Body {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        // Boxing twice would cost an allocation and a virtual call a frame, on every layer of the stack.
-        let mut slot = Some(body);
-        let any: &mut dyn std::any::Any = &mut slot;
-        if let Some(body) = any.downcast_mut::<Option<Self>>().and_then(Option::take) {
-            return body;
+        match take_as::<_, Self>(body) {
+            Ok(body) => body,
+            Err(body) => Self(match take_as(body) {
+                Ok(body) => Inner::Unfailing(body),
+                Err(body) => Inner::Boxed(body.map_err(Into::into).boxed_unsync()),
+            }),
         }
-        match slot {
-            Some(body) => Self(Inner::Boxed(body.map_err(Into::into).boxed_unsync())),
-            None => Self::empty(),
-        }
+    }
+
+    /// Whether all of it is in memory.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self.0, Inner::Full(_))
+    }
+
+    /// A body that ends when its caller's credential does.
+    pub(crate) fn watched(body: Watched) -> Self {
+        Self(Inner::Watched(Box::new(body)))
     }
 }
 
@@ -97,6 +122,8 @@ impl HttpBody for Body {
         match &mut self.0 {
             Inner::Full(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Inner::Boxed(body) => Pin::new(body).poll_frame(cx),
+            Inner::Unfailing(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Inner::Watched(body) => Pin::new(&mut **body).poll_frame(cx),
         }
     }
 
@@ -104,6 +131,8 @@ impl HttpBody for Body {
         match &self.0 {
             Inner::Full(body) => body.is_end_stream(),
             Inner::Boxed(body) => body.is_end_stream(),
+            Inner::Unfailing(body) => body.is_end_stream(),
+            Inner::Watched(body) => body.is_end_stream(),
         }
     }
 
@@ -111,6 +140,8 @@ impl HttpBody for Body {
         match &self.0 {
             Inner::Full(body) => body.size_hint(),
             Inner::Boxed(body) => body.size_hint(),
+            Inner::Unfailing(body) => body.size_hint(),
+            Inner::Watched(body) => body.size_hint(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a request for a protected resource goes through: authenticate, policy, session, service.
 
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -10,11 +11,11 @@ use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-use crate::answer::{plain, sign_in_as_tool_result, unknown_session, unreadable};
+use crate::answer::{plain, sign_in_as_tool_result, unknown_session, unreadable, why_unreadable};
 use crate::audit::{Audit, AuditEvent, EventKind, Outcome};
 use crate::challenge::Challenger;
 use crate::limits::{Limits, TrustedProxies, Verdict};
@@ -27,7 +28,6 @@ use crate::{
 };
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 
@@ -79,11 +79,9 @@ impl Gate {
         };
         let (body, asked) = self.authorize(&parts, &identity, body).await?;
         if !self.unwrap_session(&mut parts.headers, &identity) {
-            self.audit.record(
-                self.event(&parts, EventKind::Session, Outcome::Denied)
-                    .by(&identity)
-                    .because("the session is unknown or belongs to another principal"),
-            );
+            let reason = "the session is unknown or belongs to another principal";
+            let event = self.event(&parts, EventKind::Session, Outcome::Denied);
+            self.audit.record(event.by(&identity).because(reason));
             return Err(unknown_session());
         }
         self.strip(&mut parts.headers);
@@ -99,16 +97,20 @@ impl Gate {
         if judged || (presented && self.limits.is_alert()) {
             return None;
         }
-        let head = RequestHead::of(request, self.resource.site(), path);
+        let address = self.client_address(request.extensions(), request.headers());
+        let head = RequestHead::of(request, self.resource.site(), path).from_address(address);
         let identity = self.authenticator.authenticate_now(&head, &self.resource)?;
-        if self.is_unsigned(&identity) || !self.policy.missing(&identity, self.policy.required()).is_empty() {
+        if self.is_unsigned(&identity) || self.lacks_what_all_need(&identity) {
             return None;
         }
-        if presented {
-            self.limits.succeeded(&self.credential_digest(&head));
-        }
+        // What an open server is sent besides was not verified, so it is not known to be good.
         if !identity.is_anonymous() {
-            self.limits.admit(self.clock.now(), identity.principal().as_str()).ok()?;
+            if presented {
+                self.limits.succeeded(&self.credential_digest(&head));
+            }
+            if self.limits.counts_principals() {
+                self.limits.admit(self.clock.now(), identity.principal().as_str()).ok()?;
+            }
             self.streams.seen(&self.resource, &identity);
         }
         if !self.unwrap_session(request.headers_mut(), &identity) {
@@ -121,11 +123,14 @@ impl Gate {
         Some(identity)
     }
 
+    /// The address a request comes from, as far as a trusted proxy or the socket says.
+    fn client_address(&self, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
+        let peer = extensions.get::<Connection>()?.peer().ip();
+        Some(self.proxies.client_address(peer, headers))
+    }
+
     async fn authenticate(&self, parts: &Parts, path: &str) -> Result<Identity, AuthError> {
-        let address = parts
-            .extensions
-            .get::<Connection>()
-            .map(|connection| self.proxies.client_address(connection.peer().ip(), &parts.headers));
+        let address = self.client_address(&parts.extensions, &parts.headers);
         let head = RequestHead::new(parts, self.resource.site(), path).from_address(address);
         let presented = self.is_presented(&parts.headers);
         if presented && self.limits.is_alert() {
@@ -136,10 +141,10 @@ impl Gate {
         }
         match self.authenticator.authenticate(&head, &self.resource).await {
             Ok(identity) => {
-                if presented {
-                    self.limits.succeeded(&self.credential_digest(&head));
-                }
                 if !identity.is_anonymous() {
+                    if presented {
+                        self.limits.succeeded(&self.credential_digest(&head));
+                    }
                     self.limits
                         .admit(self.clock.now(), identity.principal().as_str())
                         .map_err(AuthError::too_many)?;
@@ -172,13 +177,23 @@ impl Gate {
         if !has_body(&parts.method, &body) || !(unsigned || self.policy.reads_bodies()) {
             return self.judge_head(parts, identity).map_or(Ok((body, None)), Err);
         }
-        let bytes = self.read(body).await?;
+        let denied = |reason: &str| self.deny(parts, identity, reason);
+        let bytes = match self.read(body).await {
+            Ok(bytes) => bytes,
+            Err((status, reason)) => {
+                denied(reason);
+                return Err(plain(status, reason));
+            }
+        };
         if bytes.is_empty() && !wants_body(&parts.method) {
             return self.judge_head(parts, identity).map_or(Ok((Body::empty(), None)), Err);
         }
         let messages = match parse(&bytes, &parts.headers) {
             Ok(messages) => messages,
-            Err(contradiction) => return Err(unreadable(contradiction, None)),
+            Err(contradiction) => {
+                denied(why_unreadable(contradiction));
+                return Err(unreadable(contradiction, None));
+            }
         };
         let refusal = match self.policy.decide(identity, &messages) {
             Ok(()) => {
@@ -190,7 +205,10 @@ impl Gate {
         };
         let id = messages.first().and_then(|message| message.id).map(|id| id.get());
         match refusal {
-            Refusal::Body(contradiction) => Err(unreadable(contradiction, id)),
+            Refusal::Body(contradiction) => {
+                denied(why_unreadable(contradiction));
+                Err(unreadable(contradiction, id))
+            }
             Refusal::Scopes(needed) => {
                 Err(self.insufficient(parts, identity, needed, Some(Asked::of(&messages))))
             }
@@ -211,9 +229,13 @@ impl Gate {
 
     /// Judges a request without a body, by what every request needs; the refusal, if it is refused.
     fn judge_head(&self, parts: &Parts, identity: &Identity) -> Option<Response<Body>> {
+        let refused = !self.is_unsigned(identity) && self.lacks_what_all_need(identity);
+        refused.then(|| self.insufficient(parts, identity, self.policy.required().clone(), None))
+    }
+
+    fn lacks_what_all_need(&self, identity: &Identity) -> bool {
         let needed = self.policy.required();
-        let refused = !self.is_unsigned(identity) && !self.policy.missing(identity, needed).is_empty();
-        refused.then(|| self.insufficient(parts, identity, needed.clone(), None))
+        !needed.is_empty() && !self.policy.missing(identity, needed).is_empty()
     }
 
     /// Whether this caller has yet to sign in for what is not open. Where nobody can, an anonymous identity is the ordinary
@@ -239,7 +261,8 @@ impl Gate {
         self.refuse(parts, Some(identity), &error, asked)
     }
 
-    async fn read(&self, body: Body) -> Result<Bytes, Response<Body>> {
+    /// Reads a body, or says with which status it is refused and why.
+    async fn read(&self, body: Body) -> Result<Bytes, (StatusCode, &'static str)> {
         let mut reading = pin!(Limited::new(body, self.body_limit).collect());
         let mut deadline = None;
         let read = poll_fn(|cx| {
@@ -253,10 +276,10 @@ impl Gate {
         match read.await {
             Some(Ok(collected)) => Ok(collected.to_bytes()),
             Some(Err(error)) if error.is::<LengthLimitError>() => {
-                Err(plain(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large"))
+                Err((StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large"))
             }
-            Some(Err(_)) => Err(plain(StatusCode::BAD_REQUEST, "the request body could not be read")),
-            None => Err(plain(StatusCode::REQUEST_TIMEOUT, "the request body took too long to arrive")),
+            Some(Err(_)) => Err((StatusCode::BAD_REQUEST, "the request body could not be read")),
+            None => Err((StatusCode::REQUEST_TIMEOUT, "the request body took too long to arrive")),
         }
     }
 
@@ -265,15 +288,10 @@ impl Gate {
         let mut values = headers.get_all(SESSION_ID).iter();
         let Some(value) = values.next() else { return true };
         let single = values.next().is_none();
-        let bound = single.then(|| self.sessions.check_header(&self.resource, identity, value)).flatten();
-        match bound {
-            Some((id, opened_anonymously)) => {
+        let own = || self.sessions.check_header(&self.resource, identity.principal(), value);
+        match single.then(own).flatten() {
+            Some(id) => {
                 headers.insert(SESSION_ID, id);
-                if opened_anonymously {
-                    // Streams of a session that began without signing in may be asked for by whoever knows its id; what
-                    // was said to a signed-in caller must not be replayed on them.
-                    headers.remove(LAST_EVENT_ID);
-                }
                 true
             }
             // Since 2026-07-28 there are no sessions, and a client's stale header means nothing (spec TR-03). It is taken
@@ -290,7 +308,7 @@ impl Gate {
     fn strip(&self, headers: &mut HeaderMap) {
         headers.remove(AUTHORIZATION);
         headers.remove(DPOP);
-        for name in &self.credential_headers {
+        for name in self.credential_headers.iter().filter(|name| **name != DPOP) {
             headers.remove(name);
         }
     }
@@ -333,9 +351,9 @@ impl Gate {
         }
         let streams =
             response.headers().get(CONTENT_TYPE).is_some_and(|kind| is_event_stream(kind.as_bytes()));
-        // A caller nobody vouches for has no credential that could end.
-        if streams && !identity.is_anonymous() {
-            return response.map(|body| Body::new(Watched::new(body, self.clone(), identity)));
+        // A caller nobody vouches for has no credential that could end, and what is there as a whole outlives nobody.
+        if streams && !identity.is_anonymous() && !response.body().is_whole() {
+            return response.map(|body| Body::watched(Watched::new(body, self.clone(), identity)));
         }
         response
     }
@@ -385,6 +403,14 @@ impl Gate {
         self.audit.record(event);
     }
 
+    /// Records that a request could not be judged and so was refused.
+    fn deny(&self, parts: &Parts, identity: &Identity, reason: &str) {
+        if self.audit.is_watched(Outcome::Denied) {
+            let event = self.event(parts, EventKind::Authorization, Outcome::Denied);
+            self.audit.record(event.by(identity).because(reason));
+        }
+    }
+
     /// Records that a request was let through, where anybody listens.
     pub(crate) fn record_admission(
         &self,
@@ -393,10 +419,7 @@ impl Gate {
         asked: Option<Asked>,
     ) {
         if self.audit.is_watched(Outcome::Allowed) {
-            let address = request
-                .extensions()
-                .get::<Connection>()
-                .map(|connection| self.proxies.client_address(connection.peer().ip(), request.headers()));
+            let address = self.client_address(request.extensions(), request.headers());
             self.audit.record(
                 AuditEvent::new(self.clock.now(), EventKind::Authentication, Outcome::Allowed)
                     .by(identity)
@@ -409,10 +432,7 @@ impl Gate {
     }
 
     fn event(&self, parts: &Parts, kind: EventKind, outcome: Outcome) -> AuditEvent {
-        let address = parts
-            .extensions
-            .get::<Connection>()
-            .map(|connection| self.proxies.client_address(connection.peer().ip(), &parts.headers));
+        let address = self.client_address(&parts.extensions, &parts.headers);
         AuditEvent::new(self.clock.now(), kind, outcome)
             .on(self.resource.identifier())
             .from_address(address)

@@ -15,7 +15,7 @@ use crate::{ConfigError, PublicUrl};
 /// Which hosts and origins a site answers.
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
-    hosts: HashSet<String>,
+    hosts: Vec<String>,
     origins: HashSet<String>,
     any_origin: bool,
     loopback: bool,
@@ -35,9 +35,9 @@ pub(crate) enum Foreign {
 
 impl Guard {
     pub(crate) fn new(site: &PublicUrl) -> Self {
-        let mut hosts = HashSet::from([format!("{}:{}", site.host(), site.port())]);
+        let mut hosts = vec![format!("{}:{}", site.host(), site.port())];
         if site.has_default_port() {
-            hosts.insert(site.host().to_owned());
+            hosts.push(site.host().to_owned());
         }
         Self {
             hosts,
@@ -52,7 +52,7 @@ impl Guard {
         if host.is_empty() || host.contains(['/', '@', '*', ' ']) {
             return Err(ConfigError::new(format!("{host:?} is not a host: write it like mcp.internal:8000")));
         }
-        self.hosts.insert(host.to_ascii_lowercase());
+        self.hosts.push(host.to_ascii_lowercase());
         Ok(())
     }
 
@@ -93,7 +93,8 @@ impl Guard {
             (Some(host), _) | (None, Some(host)) => host,
             (None, None) => return Err(Foreign::MalformedHost),
         };
-        if self.hosts.contains(host) || self.hosts.contains(&host.to_ascii_lowercase()) {
+        // Compared one by one: there are few, and none has to be hashed or lowered for it.
+        if self.hosts.iter().any(|own| own == host || own.eq_ignore_ascii_case(host)) {
             return Ok(());
         }
         if self.loopback && is_loopback_authority(host) { Ok(()) } else { Err(Foreign::Host) }

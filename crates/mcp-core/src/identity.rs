@@ -24,8 +24,10 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
+use std::cmp::Ordering;
 use std::fmt;
-use std::sync::Arc;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::sync::{Arc, OnceLock};
 
 use http::Extensions;
 use serde::de::DeserializeOwned;
@@ -339,7 +341,7 @@ impl IdentityBuilder {
             props: self.props,
             extensions: self.extensions,
             user: UserKey(user.into()),
-            principal: Principal(principal.into()),
+            principal: Principal::new(principal),
         });
         Identity { facts, entrance: 0 }
     }
@@ -364,14 +366,58 @@ impl UserKey {
 }
 
 /// The key for sessions: issuer, subject and client, in a form in which no two triples look alike.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Principal(Arc<str>);
+///
+/// Looked up on every request that carries a session or opens a stream, so its hash is made once, with a key of this
+/// process.
+#[derive(Clone)]
+pub struct Principal {
+    text: Arc<str>,
+    hash: u64,
+}
 
 impl Principal {
+    fn new(text: String) -> Self {
+        static KEY: OnceLock<RandomState> = OnceLock::new();
+        let hash = KEY.get_or_init(RandomState::new).hash_one(&text);
+        Self { text: text.into(), hash }
+    }
+
     /// The key as text, for stores and MACs.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+}
+
+impl PartialEq for Principal {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.text == other.text
+    }
+}
+
+impl Eq for Principal {}
+
+impl Hash for Principal {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl PartialOrd for Principal {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Principal {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+impl fmt::Debug for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Principal").field(&self.text).finish()
     }
 }
 

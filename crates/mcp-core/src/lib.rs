@@ -63,6 +63,7 @@
 
 mod answer;
 mod any_of;
+mod as_is;
 mod authenticator;
 mod body;
 #[cfg(feature = "axum")]

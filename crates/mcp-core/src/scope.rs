@@ -10,7 +10,7 @@
 //! ```
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::ConfigError;
 
@@ -79,7 +79,9 @@ impl Scopes {
     /// No scope at all.
     #[must_use]
     pub fn none() -> Self {
-        Self(Arc::from([]))
+        // The answer to most questions about scopes, so it is there already.
+        static NONE: OnceLock<Arc<[Scope]>> = OnceLock::new();
+        Self(NONE.get_or_init(|| Arc::from([])).clone())
     }
 
     /// Reads the space-separated form of RFC 6749 §3.3.
@@ -150,6 +152,9 @@ impl Default for Scopes {
 impl FromIterator<Scope> for Scopes {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
         let mut list: Vec<Scope> = scopes.into_iter().collect();
+        if list.is_empty() {
+            return Self::none();
+        }
         list.sort_unstable();
         list.dedup();
         Self(list.into())

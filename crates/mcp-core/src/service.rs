@@ -2,9 +2,9 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use http_body::Body as HttpBody;
 use tower_service::Service;
 
 use crate::Body;
-use crate::body::BoxError;
+use crate::body::{BoxError, take_as};
 
 /// What a [`BoxService`] answers with.
 pub type BoxFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
@@ -30,7 +30,14 @@ pub type BoxFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallib
 /// assert_eq!(answer.map(|a| a.status().as_u16()), Ok(200));
 /// # }
 /// ```
-pub struct BoxService(Box<dyn CloneService>);
+pub struct BoxService(Kind);
+
+enum Kind {
+    /// Answers through `&self`, as functions do: a clone is a counter, and nothing has to be polled ready.
+    Shared(Arc<dyn Fn(Request<Body>) -> BoxFuture + Send + Sync>),
+    /// Any other tower service: each clone is its own.
+    Own(Box<dyn CloneService>),
+}
 
 trait CloneService: Send + Sync {
     fn boxed_clone(&self) -> Box<dyn CloneService>;
@@ -73,7 +80,7 @@ where
 }
 
 impl BoxService {
-    /// Boxes a service.
+    /// Boxes a service. One that is a [`BoxService`] already is not boxed again.
     pub fn new<S, B>(service: S) -> Self
     where
         S: Service<Request<Body>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
@@ -81,22 +88,50 @@ impl BoxService {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        Self(Box::new(Boxed(Mutex::new(service))))
+        match take_as::<_, Self>(service) {
+            Ok(boxed) => boxed,
+            Err(service) => Self(Kind::Own(Box::new(Boxed(Mutex::new(service))))),
+        }
     }
 
     /// A service of an async function.
     pub fn from_fn<F, Fut>(answer: F) -> Self
     where
-        F: Fn(Request<Body>) -> Fut + Clone + Send + 'static,
+        F: Fn(Request<Body>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Response<Body>> + Send + 'static,
     {
-        Self::new(FnService(answer))
+        Self::from_boxed(move |request| {
+            let answer = answer(request);
+            Box::pin(async move { Ok(answer.await) })
+        })
+    }
+
+    /// A service of a function that boxes its own future. For one that is kilobytes, which would be moved about otherwise.
+    pub fn from_boxed(answer: impl Fn(Request<Body>) -> BoxFuture + Send + Sync + 'static) -> Self {
+        Self(Kind::Shared(Arc::new(answer)))
+    }
+
+    /// Answers one request, without a clone where that can be.
+    pub(crate) fn answer(&self, request: Request<Body>) -> BoxFuture {
+        match &self.0 {
+            Kind::Shared(answer) => answer(request),
+            Kind::Own(service) => {
+                let mut service = service.boxed_clone();
+                Box::pin(async move {
+                    poll_fn(|cx| service.poll_ready(cx)).await;
+                    service.call(request).await
+                })
+            }
+        }
     }
 }
 
 impl Clone for BoxService {
     fn clone(&self) -> Self {
-        Self(self.0.boxed_clone())
+        Self(match &self.0 {
+            Kind::Shared(answer) => Kind::Shared(answer.clone()),
+            Kind::Own(service) => Kind::Own(service.boxed_clone()),
+        })
     }
 }
 
@@ -112,32 +147,16 @@ impl Service<Request<Body>> for BoxService {
     type Future = BoxFuture;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.0.poll_ready(cx).map(Ok)
+        match &mut self.0 {
+            Kind::Shared(_) => Poll::Ready(Ok(())),
+            Kind::Own(service) => service.poll_ready(cx).map(Ok),
+        }
     }
 
     fn call(&mut self, request: Request<Body>) -> BoxFuture {
-        self.0.call(request)
-    }
-}
-
-#[derive(Clone)]
-struct FnService<F>(F);
-
-impl<F, Fut> Service<Request<Body>> for FnService<F>
-where
-    F: Fn(Request<Body>) -> Fut,
-    Fut: Future<Output = Response<Body>> + Send + 'static,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> BoxFuture {
-        let answer = (self.0)(request);
-        Box::pin(async move { Ok(answer.await) })
+        match &mut self.0 {
+            Kind::Shared(answer) => answer(request),
+            Kind::Own(service) => service.call(request),
+        }
     }
 }

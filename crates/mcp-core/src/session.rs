@@ -6,10 +6,9 @@
 use aws_lc_rs::hmac::{self, HMAC_SHA256, Key};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use http::HeaderValue;
-use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
-use crate::{Identity, Principal, ProtectedResource, SecretKey, constant_time_eq};
+use crate::{Principal, ProtectedResource, SecretKey, constant_time_eq};
 
 /// Bytes of the MAC that are shown: 128 bits, beside an id that is hard to guess already.
 const SHOWN: usize = 16;
@@ -20,30 +19,9 @@ const REMEMBERED: usize = 16_384;
 /// Makes and checks the bound session ids of one resource.
 pub(crate) struct SessionBinding {
     key: Key,
-    /// What was checked before, for exactly this principal and exactly this text. Forgetting one costs its HMAC again.
-    checked: Cache<Shown, (HeaderValue, bool)>,
-}
-
-/// A principal and the id it showed.
-#[derive(PartialEq, Eq, Hash)]
-struct Shown(Principal, HeaderValue);
-
-#[derive(Hash)]
-struct ShownRef<'a>(&'a Principal, &'a HeaderValue);
-
-impl Equivalent<Shown> for ShownRef<'_> {
-    fn equivalent(&self, key: &Shown) -> bool {
-        *self.0 == key.0 && *self.1 == key.1
-    }
-}
-
-/// A session id that belongs to the caller.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Bound<'a> {
-    /// As the server behind knows it.
-    pub(crate) id: &'a str,
-    /// Opened by a caller who had not signed in; the caller of this request has.
-    pub(crate) opened_anonymously: bool,
+    /// By the text that was shown: the principal it was checked for, and the id behind it. Forgetting one costs its HMAC
+    /// again.
+    checked: Cache<HeaderValue, (Principal, HeaderValue)>,
 }
 
 impl SessionBinding {
@@ -51,20 +29,21 @@ impl SessionBinding {
         Self { key: Key::new(HMAC_SHA256, key.expose()), checked: Cache::new(REMEMBERED) }
     }
 
-    /// As [`check`](Self::check), for a header: the id behind it, and whether its session was opened anonymously.
+    /// As [`check`](Self::check), for a header.
     pub(crate) fn check_header(
         &self,
         resource: &ProtectedResource,
-        identity: &Identity,
+        principal: &Principal,
         shown: &HeaderValue,
-    ) -> Option<(HeaderValue, bool)> {
-        if let Some(known) = self.checked.get(&ShownRef(identity.principal(), shown)) {
-            return Some(known);
+    ) -> Option<HeaderValue> {
+        if let Some((known, id)) = self.checked.get(shown)
+            && known == *principal
+        {
+            return Some(id);
         }
-        let bound = self.check(resource, identity, shown.to_str().ok()?)?;
-        let known = (HeaderValue::from_str(bound.id).ok()?, bound.opened_anonymously);
-        self.checked.insert(Shown(identity.principal().clone(), shown.clone()), known.clone());
-        Some(known)
+        let id = HeaderValue::from_str(self.check(resource, principal, shown.to_str().ok()?)?).ok()?;
+        self.checked.insert(shown.clone(), (principal.clone(), id.clone()));
+        Some(id)
     }
 
     /// The id to show to a principal.
@@ -72,21 +51,18 @@ impl SessionBinding {
         format!("{id}.{}", self.mac(resource, principal, id))
     }
 
-    /// The id behind a shown one, if the caller may use it.
+    /// The id behind a shown one, if it was shown to this principal.
+    ///
+    /// A session that was opened without signing in stays one: whoever signs in later opens another. The server behind
+    /// hands answers and messages to whoever holds the session's streams, and so may somebody who knows nothing but its id.
     pub(crate) fn check<'a>(
         &self,
         resource: &ProtectedResource,
-        identity: &Identity,
+        principal: &Principal,
         shown: &'a str,
-    ) -> Option<Bound<'a>> {
+    ) -> Option<&'a str> {
         let (id, mac) = shown.rsplit_once('.')?;
-        if constant_time_eq(mac, self.mac(resource, identity.principal(), id)) {
-            return Some(Bound { id, opened_anonymously: identity.is_anonymous() });
-        }
-        // A caller who began without signing in keeps its session when it does.
-        let nobody = Identity::anonymous();
-        (!identity.is_anonymous() && constant_time_eq(mac, self.mac(resource, nobody.principal(), id)))
-            .then_some(Bound { id, opened_anonymously: true })
+        constant_time_eq(mac, self.mac(resource, principal, id)).then_some(id)
     }
 
     fn mac(&self, resource: &ProtectedResource, principal: &Principal, id: &str) -> String {
@@ -110,6 +86,7 @@ impl std::fmt::Debug for SessionBinding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Identity;
 
     fn resource(path: &str) -> ProtectedResource {
         ProtectedResource::new(&"https://mcp.example.com".parse().unwrap(), path)
@@ -127,7 +104,7 @@ mod tests {
         let shown = binding.bind(&resource("/mcp"), ada.principal(), "abc");
         let shown = HeaderValue::try_from(shown).unwrap();
         let id = |identity: &Identity, shown: &HeaderValue| {
-            binding.check_header(&resource("/mcp"), identity, shown).map(|(id, _)| id)
+            binding.check_header(&resource("/mcp"), identity.principal(), shown)
         };
         for _ in 0..2 {
             assert_eq!(id(&ada, &shown).unwrap(), "abc");
@@ -144,7 +121,7 @@ mod tests {
         let ada = caller("ada", "cli");
         let shown = binding.bind(&resource("/mcp"), ada.principal(), "abc.def");
         let id = |identity: &Identity, path: &str, shown: &str| {
-            binding.check(&resource(path), identity, shown).map(|bound| bound.id.to_owned())
+            binding.check(&resource(path), identity.principal(), shown).map(ToOwned::to_owned)
         };
         assert_eq!(id(&ada, "/mcp", &shown).as_deref(), Some("abc.def"));
         assert_eq!(id(&caller("ada", "ide"), "/mcp", &shown), None);
@@ -153,22 +130,29 @@ mod tests {
         assert_eq!(id(&ada, "/other", &shown), None);
         assert_eq!(id(&ada, "/mcp", "abc.def"), None);
         assert_eq!(id(&ada, "/mcp", "abcdef"), None);
-        assert!(SessionBinding::new(&SecretKey::random()).check(&resource("/mcp"), &ada, &shown).is_none());
+        assert!(
+            SessionBinding::new(&SecretKey::random())
+                .check(&resource("/mcp"), ada.principal(), &shown)
+                .is_none()
+        );
     }
 
+    // covers: TL-07
     #[test]
-    fn follows_a_caller_who_signs_in_later() {
+    fn a_session_opened_without_signing_in_is_nobody_elses() {
         let binding = SessionBinding::new(&SecretKey::random());
         let shown = binding.bind(&resource("/mcp"), Identity::anonymous().principal(), "abc");
-        let bound = binding.check(&resource("/mcp"), &caller("ada", "cli"), &shown);
-        assert_eq!(bound, Some(Bound { id: "abc", opened_anonymously: true }));
+        let id = |identity: &Identity| binding.check(&resource("/mcp"), identity.principal(), &shown);
+        assert_eq!(id(&Identity::anonymous()), Some("abc"));
+        assert_eq!(id(&caller("ada", "cli")), None);
     }
 
     proptest::proptest! {
         #[test]
         fn refuses_whatever_it_did_not_make(shown in "[!-~]{0,60}") {
             let binding = SessionBinding::new(&SecretKey::random());
-            proptest::prop_assert!(binding.check(&resource("/mcp"), &caller("a", "b"), &shown).is_none());
+            let ada = caller("a", "b");
+            proptest::prop_assert!(binding.check(&resource("/mcp"), ada.principal(), &shown).is_none());
         }
     }
 }

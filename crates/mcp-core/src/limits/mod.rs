@@ -194,6 +194,11 @@ impl Limits {
         }
     }
 
+    /// Whether requests of principals are counted at all.
+    pub(crate) fn counts_principals(&self) -> bool {
+        self.per_principal.is_some()
+    }
+
     fn is_known_good(&self, digest: &[u8; 32]) -> bool {
         self.state.good.get(digest).is_some()
     }

@@ -3,7 +3,10 @@
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 
-use quick_cache::sync::Cache;
+use quick_cache::UnitWeighter;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+
+use crate::as_is::AsIs;
 
 /// What is known of each key. When it is full, the keys that were not asked for lately make room.
 ///
@@ -11,13 +14,15 @@ use quick_cache::sync::Cache;
 /// find two keys that fall together.
 #[derive(Debug)]
 pub(super) struct Table<V> {
-    entries: Cache<u64, Arc<V>>,
+    entries: Cache<u64, Arc<V>, UnitWeighter, AsIs>,
     hasher: RandomState,
 }
 
 impl<V: Default> Table<V> {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { entries: Cache::new(capacity), hasher: RandomState::new() }
+        let room = u64::try_from(capacity).unwrap_or(u64::MAX);
+        let entries = Cache::with(capacity, room, UnitWeighter, AsIs::default(), DefaultLifecycle::default());
+        Self { entries, hasher: RandomState::new() }
     }
 
     pub(super) fn get(&self, key: impl Hash) -> Option<Arc<V>> {

@@ -1,7 +1,6 @@
 //! A request's way through a site.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -59,7 +58,7 @@ impl Shared {
                     let methods = [Method::GET, Method::POST, Method::DELETE];
                     return now(with_cors(cors::options(request.headers(), &methods), origin.as_ref()));
                 }
-                protected(gate.clone(), service.clone(), path, request, origin)
+                protected(gate, service, path, request, origin)
             }
             Some(Target::Open(route)) => {
                 let route = route.clone();
@@ -82,11 +81,11 @@ impl Shared {
             not_allowed(route)
         } else if !scripts && !request.method().is_safe() {
             match self.guard.check_form(request.headers()) {
-                Ok(()) => forward(route.service().clone(), request).await,
+                Ok(()) => forward(route, request).await,
                 Err(foreign) => return self.turn_away(&request, foreign),
             }
         } else {
-            forward(route.service().clone(), request).await
+            forward(route, request).await
         };
         if scripts {
             cors::allow_everybody(response.headers_mut());
@@ -125,26 +124,22 @@ impl Shared {
 }
 
 fn protected(
-    gate: Arc<Gate>,
-    mut service: BoxService,
+    gate: &Arc<Gate>,
+    service: &BoxService,
     path: &Arc<str>,
     mut request: Request<Body>,
     origin: Option<HeaderValue>,
 ) -> ResponseFuture {
     if let Some(identity) = gate.admit_now(path, &mut request) {
         gate.record_admission(&request, &identity, None);
-        return ResponseFuture::new(async move {
-            let response = forward(service, request).await;
-            with_cors(gate.finish(&identity, response), origin.as_ref())
-        });
+        return ResponseFuture::admitted(service.answer(request), gate.clone(), identity, origin);
     }
-    let path = path.clone();
+    let (gate, service, path) = (gate.clone(), service.clone(), path.clone());
     ResponseFuture::new(async move {
         let response = match gate.admit(&path, request).await {
             Ok(Admitted { request, identity, asked }) => {
                 gate.record_admission(&request, &identity, asked);
-                let Ok(()) = poll_fn(|cx| service.poll_ready(cx)).await;
-                let Ok(response) = service.call(request).await;
+                let Ok(response) = service.answer(request).await;
                 gate.finish(&identity, response)
             }
             Err(refusal) => refusal,
@@ -160,9 +155,8 @@ fn with_cors(mut response: Response<Body>, origin: Option<&HeaderValue>) -> Resp
     response
 }
 
-async fn forward(mut service: BoxService, request: Request<Body>) -> Response<Body> {
-    let Ok(()) = poll_fn(|cx| service.poll_ready(cx)).await;
-    let Ok(response) = service.call(request).await;
+async fn forward(route: &Route, request: Request<Body>) -> Response<Body> {
+    let Ok(response) = route.service().answer(request).await;
     response
 }
 

@@ -1,6 +1,5 @@
 //! Which path leads where. Exact matches only: a path that is almost right is no path at all.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::Method;
@@ -24,13 +23,14 @@ pub(super) enum Target {
 /// All paths of a site.
 #[derive(Default)]
 pub(super) struct Table {
-    by_path: HashMap<String, Target>,
+    /// A site has few paths: comparing them all costs less than hashing one.
+    by_path: Vec<(Box<str>, Target)>,
     pub(super) routes: Vec<RouteInfo>,
 }
 
 impl Table {
     pub(super) fn find(&self, path: &str) -> Option<&Target> {
-        self.by_path.get(path)
+        self.by_path.iter().find(|(known, _)| **known == *path).map(|(_, target)| target)
     }
 
     /// Adds a path below the site: once as the world writes it, and once as a proxy that strips the site's own path
@@ -51,9 +51,10 @@ impl Table {
     pub(super) fn add(&mut self, path: &str, target: &Target) -> Result<(), ConfigError> {
         let path = if path.is_empty() { "/" } else { path };
         check_path(path)?;
-        if self.by_path.insert(path.to_owned(), target.clone()).is_some() {
+        if self.find(path).is_some() {
             return Err(ConfigError::new(format!("two routes want the path {path}: move one of them")));
         }
+        self.by_path.push((path.into(), target.clone()));
         let (methods, access) = match target {
             Target::Protected { .. } => (Vec::new(), Access::Protected),
             Target::Open(route) => (route.methods().to_vec(), route.access()),

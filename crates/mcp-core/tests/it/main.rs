@@ -4,10 +4,12 @@
 mod audit;
 mod limits;
 mod policy;
+mod refusals;
 mod request_state;
 #[cfg(feature = "axum")]
 mod router;
 mod session;
 mod site;
 mod start;
+mod streams;
 mod support;

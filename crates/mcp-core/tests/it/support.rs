@@ -37,8 +37,9 @@ impl Tokens {
         self.0.lock().unwrap().hang = true;
     }
 
-    pub(crate) fn revoke(&self, subject: &str) {
-        self.0.lock().unwrap().revoked.push(subject.to_owned());
+    /// Withdraws all tokens of a subject, or the one with this id.
+    pub(crate) fn revoke(&self, name: &str) {
+        self.0.lock().unwrap().revoked.push(name.to_owned());
     }
 }
 
@@ -72,7 +73,8 @@ impl Authenticator for Tokens {
         if state.down {
             return Err(AuthError::unavailable(std::time::Duration::from_secs(7)));
         }
-        if state.revoked.iter().any(|subject| identity.subject() == subject.as_str()) {
+        let id = identity.token_id().map(mcp_core::TokenId::as_str);
+        if state.revoked.iter().any(|name| identity.subject() == name.as_str() || id == Some(name)) {
             return Err(AuthError::invalid_token("the token was revoked"));
         }
         Ok(())

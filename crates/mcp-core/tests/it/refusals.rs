@@ -1,0 +1,38 @@
+//! Whatever is refused is recorded.
+
+use mcp_core::audit::Outcome;
+use mcp_core::policy::Policy;
+
+use crate::support::{Served, Tokens, caller, mirror, serve};
+
+async fn served() -> Served {
+    let tokens = Tokens::default().with("ada", caller("ada", ""));
+    let policy = Policy::new().tool("admin", "admin");
+    serve("", |site| site.resource("/mcp", mirror()).auth(tokens).policy(policy).body_limit(4096)).await
+}
+
+/// Sends a body with these headers and expects a refusal that is recorded, once, in these words.
+async fn check(body: &str, headers: &[(&'static str, &str)], status: u16, reason: &str) {
+    let served = served().await;
+    let mut request = served.client.post("/mcp").bearer("ada").body(body.to_owned());
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.send().await.expect_status(status);
+    let events = served.events.0.lock().unwrap();
+    let [event] = events.as_slice() else { panic!("{body}: {events:?}") };
+    assert_eq!(event.outcome, Outcome::Denied, "{body}");
+    let recorded = event.reason.as_deref().unwrap();
+    assert!(recorded.contains(reason), "{body}: {recorded}");
+}
+
+// covers: TR-10
+#[tokio::test]
+async fn a_refusal_leaves_a_record() {
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"admin"}}"#;
+    check(call, &[], 403, "scope").await;
+    check(call, &[("mcp-method", "tools/list")], 400, "Header mismatch").await;
+    check("{", &[], 400, "not a JSON-RPC message").await;
+    check(r#"{"method":"tools/call","params":["admin"]}"#, &[], 400, "not a JSON-RPC message").await;
+    check(&" ".repeat(5000), &[], 413, "too large").await;
+}
