@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use mcp_core::{Clock, Policy, PublicUrl};
+use http::Method;
+use mcp_core::{Body, BoxService, Clock, Policy, PublicUrl};
 use mcp_transport_sse::{Session, SseLimits, SseService};
 use rmcp::ServerHandler;
 use rmcp::service::serve_server;
@@ -10,6 +11,7 @@ use rmcp::transport::streamable_http_server::session::local::LocalSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio_util::sync::CancellationToken;
 
+use crate::gathered::gathered;
 use crate::guarded::Guarded;
 
 /// Makes the handler of a session.
@@ -21,10 +23,21 @@ pub(crate) fn streamable<H: ServerHandler>(
     policy: Policy,
     hosts: Vec<String>,
     end: CancellationToken,
-) -> StreamableHttpService<Guarded<H>, LocalSessionManager> {
+) -> BoxService {
     let mut config = StreamableHttpServerConfig::default().with_allowed_hosts(hosts);
     config.cancellation_token = end;
-    StreamableHttpService::new(move || Ok(Guarded::new(make(), policy.clone())), Arc::default(), config)
+    let sessions: Arc<LocalSessionManager> = Arc::default();
+    let handler = move || Ok(Guarded::new(make(), policy.clone()));
+    // Shared, because rmcp's service is dear to clone: it carries its whole configuration about.
+    let service = Arc::new(StreamableHttpService::new(handler, sessions, config));
+    BoxService::from_boxed(move |request| {
+        let service = service.clone();
+        Box::pin(async move {
+            let waits = request.method() == Method::POST;
+            let response = service.handle(request).await;
+            Ok(if waits { gathered(response).await } else { response.map(Body::new) })
+        })
+    })
 }
 
 /// The hosts rmcp answers: those the site in front of it lets through. The site looks first and knows more (ports,

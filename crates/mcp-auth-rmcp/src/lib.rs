@@ -5,6 +5,7 @@ pub mod caller;
 
 mod endpoints;
 mod error;
+mod gathered;
 mod guarded;
 mod listen;
 mod lists;
