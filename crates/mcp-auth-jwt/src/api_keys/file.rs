@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mcp_core::{Clock, ConfigError, Scope, Timestamp};
-use serde::Deserialize;
+use mcp_core::{Clock, ConfigError, Timestamp};
+use tokio::sync::OwnedMutexGuard;
 
 use super::KeyEntry;
-use super::date;
-use super::directory::{KeyDirectory, KeyDirectoryError, insert};
-use super::key::{Digest, digest, is_id};
+use super::directory::{KeyDirectory, KeyDirectoryError};
+use super::key::{Digest, digest};
+use super::toml_form::parse;
 
 /// A directory in a TOML file.
 ///
@@ -58,7 +58,12 @@ pub struct KeyFile {
     path: PathBuf,
     every: Duration,
     state: Arc<Mutex<State>>,
+    looking: Arc<tokio::sync::Mutex<()>>,
 }
+
+/// The right to look, from before the file is read until what it says is in force. Two looks at a time could end in the
+/// wrong order, and the older one put back a key that was taken out.
+type Turn = OwnedMutexGuard<()>;
 
 #[derive(Default)]
 struct State {
@@ -73,7 +78,12 @@ impl KeyFile {
     /// A directory in this file.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), every: Duration::from_secs(1), state: Arc::default() }
+        Self {
+            path: path.into(),
+            every: Duration::from_secs(1),
+            state: Arc::default(),
+            looking: Arc::default(),
+        }
     }
 
     /// How often the file is looked at, at most, and so how late a change is seen. Every second unless said.
@@ -106,10 +116,28 @@ impl KeyFile {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whose turn it is to look now, if the file is due: of one request. The others go on with what is known, also while a
+    /// look takes longer than it should; the file stays due for as long.
+    fn turn(&self, now: Timestamp) -> Option<Turn> {
+        let mut state = self.state();
+        if state.looked.is_some_and(|last| now.since(last) < self.every && now >= last) {
+            return None;
+        }
+        let turn = Arc::clone(&self.looking).try_lock_owned().ok()?;
+        state.looked = Some(now);
+        Some(turn)
+    }
+
     /// Reads the file and takes over what it says. What it said before stays when it cannot be read.
-    async fn look(&self) -> Result<(), ConfigError> {
+    async fn look(
+        &self,
+        turn: Turn,
+        read: impl FnOnce(&Path) -> Result<String, ConfigError> + Send + 'static,
+    ) -> Result<(), ConfigError> {
         let (path, state) = (self.path.clone(), Arc::clone(&self.state));
         let looking = tokio::task::spawn_blocking(move || {
+            // Held here, since this goes on when the request that caused it is gone.
+            let _turn = turn;
             let text = read(&path)?;
             let hash = digest(&text);
             let known = state.lock().unwrap_or_else(PoisonError::into_inner).read;
@@ -132,23 +160,14 @@ impl KeyFile {
 #[async_trait]
 impl KeyDirectory for KeyFile {
     async fn start(&self, clock: &dyn Clock) -> Result<(), ConfigError> {
+        let turn = Arc::clone(&self.looking).lock_owned().await;
         self.state().looked = Some(clock.now());
-        self.look().await
+        self.look(turn, read).await
     }
 
     async fn find(&self, id: &str, clock: &dyn Clock) -> Result<Option<Arc<KeyEntry>>, KeyDirectoryError> {
-        let now = clock.now();
-        let due = {
-            let mut state = self.state();
-            let due = state.looked.is_none_or(|last| now.since(last) >= self.every || now < last);
-            if due {
-                // Said before looking: one request looks, the others go on with what is known.
-                state.looked = Some(now);
-            }
-            due
-        };
-        if due {
-            let complaint = self.look().await.err().map(|error| error.to_string());
+        if let Some(turn) = self.turn(clock.now()) {
+            let complaint = self.look(turn, read).await.err().map(|error| error.to_string());
             let mut state = self.state();
             if complaint != state.complaint {
                 match &complaint {
@@ -157,11 +176,12 @@ impl KeyDirectory for KeyFile {
                 }
                 state.complaint = complaint;
             }
-            if state.read.is_none() {
-                return Err(KeyDirectoryError::new("the file of API keys was never read"));
-            }
         }
-        Ok(self.state().entries.get(id).cloned())
+        let state = self.state();
+        if state.read.is_none() {
+            return Err(KeyDirectoryError::new("the file of API keys was never read"));
+        }
+        Ok(state.entries.get(id).cloned())
     }
 }
 
@@ -200,102 +220,81 @@ fn read(path: &Path) -> Result<String, ConfigError> {
     Ok(text)
 }
 
-fn parse(text: &str, path: &Path) -> Result<HashMap<String, Arc<KeyEntry>>, ConfigError> {
-    let file: KeysToml = toml::from_str(text).map_err(|error| {
-        // The error's own text quotes the line, and its message a word of it; somebody may have put a key there.
-        let at = error.span().map_or(0, |span| span.start);
-        let line = text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
-        let what = match error.message() {
-            ours if ours.starts_with("missing field") => ours,
-            theirs => theirs.split(['"', '`']).next().unwrap_or_default().trim_end(),
-        };
-        ConfigError::new(format!(
-            "the file of API keys {} has a mistake in line {line}: {what}",
-            path.display()
-        ))
-    })?;
-    let mut entries = HashMap::with_capacity(file.key.len());
-    for key in file.key {
-        insert(&mut entries, key.entry()?)?;
-    }
-    Ok(entries)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeysToml {
-    #[serde(default)]
-    key: Vec<KeyToml>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyToml {
-    id: String,
-    owner: String,
-    sha256: String,
-    #[serde(default)]
-    scopes: Vec<String>,
-    expires: Option<toml::value::Datetime>,
-    #[serde(default)]
-    resources: Vec<String>,
-    client: Option<String>,
-}
-
-impl KeyToml {
-    fn entry(self) -> Result<KeyEntry, ConfigError> {
-        // An id that is none may be a whole key: only `insert` says so, without showing it.
-        let name = if is_id(&self.id) { self.id.as_str() } else { "with a malformed id" };
-        let wrong = |what: &str| ConfigError::new(format!("the API key {name:?} {what}"));
-        let digest = unhex(&self.sha256)
-            .ok_or_else(|| wrong("has a sha256 that is not 64 hexadecimal digits: copy it from `to_toml`"))?;
-        let mut scopes = Vec::with_capacity(self.scopes.len());
-        for scope in &self.scopes {
-            scopes.push(Scope::parse(scope)?);
-        }
-        let expires = match self.expires {
-            None => None,
-            Some(at) => Some(timestamp(&at).ok_or_else(|| {
-                wrong("has an expires that is no moment: write it like 2028-01-01T00:00:00Z, with the Z")
-            })?),
-        };
-        if self.resources.iter().any(|one| !one.starts_with("http")) {
-            return Err(wrong(
-                "is for what no resource is called: write its whole URL, like https://mcp.example.com/mcp",
-            ));
-        }
-        Ok(KeyEntry {
-            id: self.id,
-            owner: self.owner,
-            digest,
-            scopes: scopes.into_iter().collect(),
-            expires,
-            resources: self.resources,
-            client: self.client,
-        })
-    }
-}
-
-fn timestamp(at: &toml::value::Datetime) -> Option<Timestamp> {
-    let (date, time) = (at.date?, at.time?);
-    let offset = match at.offset? {
-        toml::value::Offset::Z => 0,
-        toml::value::Offset::Custom { minutes } => minutes,
-    };
-    let second = time.second.unwrap_or(0);
-    date::seconds((date.year, date.month, date.day), (time.hour, time.minute, second), offset)
-        .map(Timestamp::from_secs)
-}
-
-fn unhex(text: &str) -> Option<Digest> {
-    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut digest = [0; 32];
-    for (n, byte) in digest.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * n..2 * n + 2)?, 16).ok()?;
-    }
-    Some(digest)
-}
-
 const LARGEST: u64 = 16 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::mpsc;
+
+    use mcp_auth_testkit::FakeClock;
+
+    use super::*;
+    use crate::ApiKeys;
+
+    #[tokio::test]
+    async fn a_slow_look_does_not_bring_back_a_key_that_was_taken_out_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.toml");
+        let new = ApiKeys::generate("ada");
+        let id = new.key().id();
+        KeyFile::append(&path, new.entry()).unwrap();
+        let (clock, file) = (FakeClock::new(), Arc::new(KeyFile::new(&path)));
+        file.start(&clock).await.unwrap();
+
+        // Something has changed, so that the text is parsed. The look has read it, and comes to a halt.
+        fs::write(&path, format!("# a comment\n{}", new.entry().to_toml())).unwrap();
+        clock.advance(Duration::from_secs(1));
+        let (has_read, until_read) = tokio::sync::oneshot::channel();
+        let (go_on, halt) = mpsc::channel::<()>();
+        let turn = file.turn(clock.now()).unwrap();
+        let slow = tokio::spawn({
+            let file = Arc::clone(&file);
+            async move {
+                let read = move |path: &Path| {
+                    let text = read(path);
+                    let _ = (has_read.send(()), halt.recv());
+                    text
+                };
+                file.look(turn, read).await
+            }
+        });
+        until_read.await.unwrap();
+
+        fs::write(&path, "").unwrap();
+        clock.advance(Duration::from_secs(1));
+        let meanwhile = file.find(id, &clock).await.unwrap();
+        assert!(meanwhile.is_some(), "nobody waits for a slow look");
+        go_on.send(()).unwrap();
+        slow.await.unwrap().unwrap();
+        assert!(file.find(id, &clock).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_look_goes_on_undisturbed_when_the_request_that_caused_it_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.toml");
+        fs::write(&path, "").unwrap();
+        let (clock, file) = (FakeClock::new(), Arc::new(KeyFile::new(&path)));
+        file.start(&clock).await.unwrap();
+        clock.advance(Duration::from_secs(1));
+
+        let (has_begun, until_begun) = tokio::sync::oneshot::channel();
+        let (go_on, halt) = mpsc::channel::<()>();
+        let turn = file.turn(clock.now()).unwrap();
+        let read = move |_: &Path| {
+            let _ = (has_begun.send(()), halt.recv());
+            Ok("# another text".to_owned())
+        };
+        // Begun, and dropped.
+        tokio::select! {
+            _ = file.look(turn, read) => panic!("it cannot end"),
+            begun = until_begun => begun.unwrap(),
+        }
+        clock.advance(Duration::from_secs(1));
+        assert!(file.turn(clock.now()).is_none(), "two looks at a time");
+        go_on.send(()).unwrap();
+        let _ended = Arc::clone(&file.looking).lock_owned().await;
+        assert_eq!(file.state().read, Some(digest("# another text")));
+    }
+}

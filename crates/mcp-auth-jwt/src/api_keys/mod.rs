@@ -35,6 +35,8 @@ mod entry;
 #[cfg(feature = "keys-file")]
 mod file;
 mod key;
+#[cfg(feature = "keys-file")]
+mod toml_form;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
