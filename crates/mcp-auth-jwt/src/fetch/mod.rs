@@ -7,6 +7,9 @@
 //! | refresh | in the background, after 80 % of the lifetime; one fetch at a time |
 //! | unknown `kid` | fetches: 3 at once, then 1 per 30 s; remembered as missing for 10 s, 1,000 of them |
 //! | issuer down | old keys serve on for 24 hours (configurable), then 503; tries after 1, 2, 4 … 60 s |
+//!
+//! While the issuer answers, an unknown `kid` is 503 only if the keys were fetched less than 30 s ago. So a key that was
+//! published 30 s before it signs is never waited for, whatever strangers send, and any other for 30 s at most.
 
 mod bucket;
 mod discovery;

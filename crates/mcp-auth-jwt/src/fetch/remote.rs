@@ -102,7 +102,7 @@ impl RemoteKeys {
                 keys_url: None,
                 failures: 0,
                 retry_at: None,
-                for_strangers: Bucket::new(3, Duration::from_secs(30)),
+                for_strangers: Bucket::new(STRANGERS_AT_ONCE, STRANGERS_EVERY),
             }),
             brought: AtomicU64::new(0),
             next_at: AtomicU64::new(0),
@@ -349,6 +349,11 @@ const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(60);
 /// Under the shortest time between two refreshes.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// How often unknown keys may cause a fetch. The interval is also how long they can hold up a key that signs as soon as
+/// it is published.
+const STRANGERS_AT_ONCE: u32 = 3;
+const STRANGERS_EVERY: Duration = Duration::from_secs(30);
 const MISSING_KEYS: usize = 1000;
+/// Not longer than `STRANGERS_EVERY`, so that whoever guesses a key's name holds it up no longer than a flood could.
 const MISSING_FOR: Duration = Duration::from_secs(10);
 const MAX_STALE: Duration = Duration::from_secs(7 * 24 * 60 * 60);

@@ -120,8 +120,9 @@ async fn a_flood_at_one_moment_is_one_fetch() {
     assert_eq!(authority.requests(Endpoint::Jwks), 2);
 }
 
+// covers: KR01, KR03
 #[tokio::test]
-async fn a_flood_does_not_delay_a_rotation() {
+async fn a_flood_holds_up_a_key_that_signs_at_once_by_30_s_at_most() {
     let (authority, clock, guarded) = fetching().await;
     for n in 0..100 {
         guarded.status(&good(&authority).kid(&format!("random-{n}")).mint()).await;
@@ -131,10 +132,45 @@ async fn a_flood_does_not_delay_a_rotation() {
     // The bucket is empty: we cannot tell, and the client keeps its token.
     let error = guarded.bearer(&new).await.unwrap_err();
     assert_eq!(error.status(), 503);
-    clock.advance(error.retry_after().unwrap());
+    assert!(error.retry_after().is_some_and(|wait| secs(30) < wait && wait <= secs(31)), "{error:?}");
+    clock.advance(secs(30));
     // Whoever comes first causes the fetch; it serves everybody.
     assert_eq!(guarded.status(&good(&authority).kid("random-again").mint()).await, 401);
     assert_eq!(guarded.status(&new).await, 200);
+}
+
+// covers: KR01, KR03
+#[tokio::test]
+async fn a_flood_never_holds_up_a_key_that_was_published_30_s_before_it_signs() {
+    // At every moment of a flood, which guesses the name of the key beforehand, and goes on or ends.
+    for phase in [0, 10, 29] {
+        for goes_on in [true, false] {
+            let (authority, clock, guarded) = fetching().await;
+            let flood = async |kid: &str| {
+                let status = guarded.status(&good(&authority).kid(kid).mint()).await;
+                assert!(status == 401 || status == 503, "{kid}: {status}");
+            };
+            for second in 0..=phase {
+                if second > 0 {
+                    clock.advance(secs(1));
+                }
+                for kid in ["es256-2", &format!("a-{second}"), &format!("b-{second}"), &format!("c-{second}")]
+                {
+                    flood(kid).await;
+                }
+            }
+            authority.rotate();
+            for second in 1..30 {
+                clock.advance(secs(1));
+                if goes_on {
+                    flood(&format!("d-{second}")).await;
+                }
+            }
+            clock.advance(secs(1));
+            let status = guarded.status(&good(&authority).mint()).await;
+            assert_eq!(status, 200, "rotated after {phase} s, goes on: {goes_on}");
+        }
+    }
 }
 
 #[tokio::test]
