@@ -59,7 +59,7 @@
 //! |---|---|---|
 //! | `fetch` | no | `JwtAuthenticator::issuer` and `jwks_url`, `Introspection`; reqwest behind `mcp-outbound` |
 //! | `dpop` | no | `Dpop`: tokens bound to a key (RFC 9449) |
-//! | `keys-file` | no | `KeyFile`: API keys in a TOML file that is read again when it changes |
+//! | `keys-file` | yes | `KeyFile`: API keys in a TOML file that is read again when it changes |
 //!
 //! # Speed
 //!

@@ -73,7 +73,7 @@ pub struct ApiKeys {
 }
 
 impl ApiKeys {
-    /// Accepts the keys of this directory.
+    /// Accepts the keys of this directory: usually a `KeyFile`.
     #[must_use]
     pub fn new(directory: impl KeyDirectory) -> Self {
         Self {
