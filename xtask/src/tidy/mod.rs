@@ -9,6 +9,7 @@ mod markers;
 mod size;
 mod text;
 mod toplevel;
+mod workspace;
 
 use std::path::Path;
 
@@ -42,6 +43,7 @@ fn of_packages(root: &Path) -> Result<Vec<String>, String> {
     problems.extend(dependencies::check(&metadata));
     problems.extend(named(manifests::check(root, &metadata)));
     problems.extend(named(crates::check(root, &metadata)));
+    problems.extend(named(workspace::check(root, &metadata)));
     Ok(problems)
 }
 

@@ -13,3 +13,4 @@ mod site;
 mod start;
 mod streams;
 mod support;
+mod tower_stack;
