@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde_json::{Map, Value};
+use url::Url;
 
-use crate::{Audience, Issuer, PublicUrl, Scopes};
+use crate::{Audience, ConfigError, ProtectedResourceMetadata, PublicUrl, ResourceMetadata, Scopes};
 
 /// One MCP endpoint, as tokens and metadata name it.
 ///
@@ -36,6 +37,7 @@ struct Facts {
     name: Option<String>,
     documentation: Option<String>,
     scopes: Scopes,
+    more: Map<String, Value>,
 }
 
 impl ProtectedResource {
@@ -51,6 +53,7 @@ impl ProtectedResource {
             name: None,
             documentation: None,
             scopes: Scopes::none(),
+            more: Map::new(),
         }))
     }
 
@@ -64,6 +67,27 @@ impl ProtectedResource {
     #[must_use]
     pub fn documented_at(self, url: impl Into<String>) -> Self {
         self.change(|facts| facts.documentation = Some(url.into()))
+    }
+
+    /// A page that says what clients may do with the data (`resource_policy_uri`).
+    #[must_use]
+    pub fn usage_policy_at(self, url: impl Into<String>) -> Self {
+        self.metadata("resource_policy_uri", url.into())
+    }
+
+    /// A page with the terms of service (`resource_tos_uri`).
+    #[must_use]
+    pub fn terms_at(self, url: impl Into<String>) -> Self {
+        self.metadata("resource_tos_uri", url.into())
+    }
+
+    /// Any other member of the metadata (RFC 9728 §2): `jwks_uri`, `signed_metadata`, `resource_name#de`. Members that
+    /// follow from the set-up, such as `authorization_servers`, cannot be set, and an empty array is left out (§3.2).
+    #[must_use]
+    pub fn metadata(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.change(|facts| {
+            facts.more.insert(name.into(), value.into());
+        })
     }
 
     /// The scopes for basic use: what a client should ask for at first, not all there are (spec AUTH-23).
@@ -137,6 +161,40 @@ impl ProtectedResource {
             resource_documentation: self.0.documentation.clone(),
             dpop_signing_alg_values_supported: metadata.dpop_algorithms.clone(),
             dpop_bound_access_tokens_required: metadata.dpop_required.then_some(true),
+            more: self
+                .more()
+                .filter(|(name, _)| !is_given(name))
+                .map(|(name, value)| (name.to_owned(), value.clone()))
+                .collect(),
+        }
+    }
+
+    /// What was said by [`metadata`](Self::metadata), without empty arrays.
+    fn more(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
+        self.0.more.iter().filter(move |(_, value)| !empty(value)).map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// Checks what was said for the metadata.
+    ///
+    /// # Errors
+    /// When a member follows from the set-up, or is an address that clients must not be sent to (spec SEC-07).
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let documentation = self.0.documentation.as_deref().map(|url| ("resource_documentation", url));
+        let pages = self.more().filter_map(|(name, value)| Some((name, value.as_str()?)));
+        for (name, url) in pages.chain(documentation) {
+            let is_address = ADDRESSES.contains(&name.split('#').next().unwrap_or(name));
+            if is_address && !is_safe(url) {
+                return Err(ConfigError::new(format!(
+                    "the {name} of {self:?}, {url:?}, is not an https URL: clients would send people there"
+                )));
+            }
+        }
+        match self.more().find(|(name, _)| is_given(name)) {
+            None => Ok(()),
+            Some((name, _)) => Err(ConfigError::new(format!(
+                "the metadata member {name:?} follows from the set-up: take it out of metadata()"
+            ))),
         }
     }
 }
@@ -147,85 +205,37 @@ impl fmt::Debug for ProtectedResource {
     }
 }
 
+/// Whether the server says this member itself.
+fn is_given(name: &str) -> bool {
+    const GIVEN: [&str; 8] = [
+        "resource",
+        "authorization_servers",
+        "scopes_supported",
+        "bearer_methods_supported",
+        "resource_name",
+        "resource_documentation",
+        "dpop_signing_alg_values_supported",
+        "dpop_bound_access_tokens_required",
+    ];
+    GIVEN.contains(&name)
+}
+
+/// Whether clients may be sent there: by https, or on this machine (spec AUTH-55, SEC-07).
+pub(crate) fn is_safe(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|parsed| match parsed.scheme() {
+        "https" => true,
+        "http" => PublicUrl::parse(url).is_ok_and(|url| url.is_loopback()),
+        _ => false,
+    })
+}
+
 fn strings(scopes: &Scopes) -> Vec<String> {
     scopes.iter().map(ToString::to_string).collect()
 }
 
-/// What an authenticator says of a resource: where tokens come from and what they look like.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct ResourceMetadata {
-    /// The issuers a client can get a token from. Empty where nobody issues any (API keys, no authentication).
-    pub authorization_servers: Vec<Issuer>,
-    /// Scopes for basic use beside those of the resource.
-    pub scopes: Scopes,
-    /// The algorithms DPoP proofs may be signed with (RFC 9449 §5.1); empty where DPoP is not spoken.
-    pub dpop_algorithms: Vec<String>,
-    /// Whether only DPoP-bound tokens are accepted.
-    pub dpop_required: bool,
-    /// Whether the resource is open: no metadata document is served, since there is nothing to get a token from.
-    pub open: bool,
-}
-
-impl ResourceMetadata {
-    /// Tokens come from these issuers.
-    pub fn issued_by(issuers: impl IntoIterator<Item = Issuer>) -> Self {
-        Self { authorization_servers: issuers.into_iter().collect(), ..Self::default() }
-    }
-
-    /// Nobody is asked for a token.
-    #[must_use]
-    pub fn open() -> Self {
-        Self { open: true, ..Self::default() }
-    }
-
-    /// What a composition says: tokens of either kind are taken.
-    #[must_use]
-    pub fn or(mut self, other: Self) -> Self {
-        for issuer in other.authorization_servers {
-            if !self.authorization_servers.contains(&issuer) {
-                self.authorization_servers.push(issuer);
-            }
-        }
-        for algorithm in other.dpop_algorithms {
-            if !self.dpop_algorithms.contains(&algorithm) {
-                self.dpop_algorithms.push(algorithm);
-            }
-        }
-        self.scopes = self.scopes.union(&other.scopes);
-        self.dpop_required &= other.dpop_required;
-        self.open |= other.open;
-        self
-    }
-}
-
-/// The document of RFC 9728 §2, as it goes over the wire: empty members are left out (§3.2).
-#[derive(Clone, Debug, Serialize)]
-#[non_exhaustive]
-pub struct ProtectedResourceMetadata {
-    /// The resource identifier, identical to the URL clients use (§3.3).
-    pub resource: String,
-    /// Issuer identifiers of the authorization servers.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub authorization_servers: Vec<String>,
-    /// Scopes for basic use.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub scopes_supported: Vec<String>,
-    /// How a bearer token may be presented: in the header and nowhere else.
-    pub bearer_methods_supported: Vec<&'static str>,
-    /// A name for people.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resource_name: Option<String>,
-    /// A page for people.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resource_documentation: Option<String>,
-    /// Algorithms of DPoP proofs.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub dpop_signing_alg_values_supported: Vec<String>,
-    /// Whether only DPoP-bound tokens are accepted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dpop_bound_access_tokens_required: Option<bool>,
-}
+/// Members with the address of a page or of keys.
+const ADDRESSES: [&str; 4] =
+    ["resource_documentation", "resource_policy_uri", "resource_tos_uri", "jwks_uri"];
 
 /// The well-known suffix of RFC 9728 §3.1; MCP defines none of its own (spec AUTH-48).
 pub(crate) const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";

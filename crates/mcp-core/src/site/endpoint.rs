@@ -1,5 +1,7 @@
 //! An MCP endpoint of a site, as an operator describes it.
 
+use serde_json::{Map, Value};
+
 use crate::policy::Policy;
 use crate::{ProtectedResource, PublicUrl, Scopes};
 
@@ -17,6 +19,7 @@ pub struct Endpoint {
     path: String,
     name: Option<String>,
     documentation: Option<String>,
+    metadata: Map<String, Value>,
     scopes: Scopes,
     policy: Option<Policy>,
 }
@@ -24,7 +27,14 @@ pub struct Endpoint {
 impl Endpoint {
     /// The endpoint at a path below the site. `/` is the site itself.
     pub fn at(path: impl Into<String>) -> Self {
-        Self { path: path.into(), name: None, documentation: None, scopes: Scopes::none(), policy: None }
+        Self {
+            path: path.into(),
+            name: None,
+            documentation: None,
+            metadata: Map::new(),
+            scopes: Scopes::none(),
+            policy: None,
+        }
     }
 
     /// A name for people.
@@ -38,6 +48,25 @@ impl Endpoint {
     #[must_use]
     pub fn documented_at(mut self, url: impl Into<String>) -> Self {
         self.documentation = Some(url.into());
+        self
+    }
+
+    /// A page that says what clients may do with the data.
+    #[must_use]
+    pub fn usage_policy_at(self, url: impl Into<String>) -> Self {
+        self.metadata("resource_policy_uri", url.into())
+    }
+
+    /// A page with the terms of service.
+    #[must_use]
+    pub fn terms_at(self, url: impl Into<String>) -> Self {
+        self.metadata("resource_tos_uri", url.into())
+    }
+
+    /// Any other member of the resource's metadata, see [`ProtectedResource::metadata`].
+    #[must_use]
+    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.metadata.insert(name.into(), value.into());
         self
     }
 
@@ -72,6 +101,9 @@ impl Endpoint {
         }
         if let Some(url) = &self.documentation {
             resource = resource.documented_at(url);
+        }
+        for (name, value) in &self.metadata {
+            resource = resource.metadata(name, value.clone());
         }
         resource
     }

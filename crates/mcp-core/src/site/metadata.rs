@@ -5,9 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response};
-use url::Url;
 
-use crate::resource::WELL_KNOWN;
+use crate::resource::{WELL_KNOWN, is_safe};
 use crate::{
     Access, Authenticator, Body, BoxService, ConfigError, ProtectedResource, PublicUrl, ResourceMetadata,
     Route,
@@ -31,6 +30,7 @@ pub(super) fn mount(
             continue;
         }
         check(&metadata)?;
+        resource.check()?;
         let text = serde_json::to_vec(&resource.document(&metadata))
             .map_err(|error| ConfigError::new("the resource metadata cannot be written").because(error))?;
         documents.push((resource, document(Bytes::from(text))));
@@ -60,12 +60,7 @@ pub(super) fn mount(
 /// What clients are sent to must be https, or loopback (spec AUTH-55, SEC-07).
 fn check(metadata: &ResourceMetadata) -> Result<(), ConfigError> {
     for issuer in &metadata.authorization_servers {
-        let fine = Url::parse(issuer.as_str()).is_ok_and(|url| match url.scheme() {
-            "https" => true,
-            "http" => PublicUrl::parse(issuer.as_str()).is_ok_and(|url| url.is_loopback()),
-            _ => false,
-        });
-        if !fine {
+        if !is_safe(issuer.as_str()) {
             return Err(ConfigError::new(format!(
                 "the authorization server {issuer} is not an https URL: clients would be sent there to sign in"
             )));

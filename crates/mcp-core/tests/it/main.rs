@@ -3,6 +3,7 @@
 
 mod audit;
 mod limits;
+mod metadata;
 mod policy;
 mod refusals;
 mod request_state;

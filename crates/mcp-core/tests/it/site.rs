@@ -72,7 +72,7 @@ async fn passes_the_caller_on_and_not_the_token() {
     assert!(events.contains("ada") && !events.contains("good"), "{events}");
 }
 
-// covers: AUTH-03, AUTH-23, AUTH-32, AUTH-33, AUTH-35, AUTH-36, AUTH-38, AUTH-39, AUTH-41, AUTH-42, MD04, U-12
+// covers: AUTH-03, AUTH-23, AUTH-32, AUTH-33, AUTH-35, AUTH-36, AUTH-38, AUTH-39, MD04, U-12
 #[tokio::test]
 async fn serves_the_document_of_each_resource_where_clients_look() {
     let served = serve("", |site| {
