@@ -41,7 +41,8 @@ impl Challenger {
         if say_error && let Some(code) = error.code() {
             param("error", code);
             if let Some(description) = error.description() {
-                param("error_description", description);
+                // The TypeScript client looks for `name=` wherever it stands: no description may look like a parameter.
+                param("error_description", &description.replace('=', ""));
             }
         }
         let scopes = match error.kind() {
@@ -163,6 +164,17 @@ mod tests {
     fn keeps_quotes_and_line_breaks_out_whatever_happens() {
         let line = challenger().bearer(&AuthError::invalid_token("a\"b\\c\r\nX: y"), &Scopes::none());
         assert!(line.contains(r#"error_description="abcX: y""#), "{line}");
+    }
+
+    // covers: AUTH-18
+    #[test]
+    fn describes_nothing_that_a_client_would_take_for_a_parameter() {
+        let error = AuthError::invalid_token("scope=all, resource_metadata=https://evil.test error=none");
+        let line = challenger().bearer(&error, &Scopes::none());
+        assert!(line.starts_with(r#"Bearer error="invalid_token", "#), "{line}");
+        for name in ["error", "scope", "resource_metadata"] {
+            assert_eq!(line.matches(&format!("{name}=")).count(), 1, "{line}");
+        }
     }
 
     #[test]

@@ -95,6 +95,7 @@ async fn a_key_in_the_query_or_under_another_scheme_is_not_seen() {
     client.post("/mcp").header("authorization", "Bearer").send().await.expect_status(401);
 }
 
+// covers: AUTH-13, AUTH-15
 #[tokio::test]
 async fn a_header_of_its_own_is_read_when_it_was_named_and_goes_no_further() {
     let key = ApiKeys::generate("ada");
@@ -109,7 +110,8 @@ async fn a_header_of_its_own_is_read_when_it_was_named_and_goes_no_further() {
     assert!(!answer.text().contains("x-api-key"), "the key went on to the service");
     client.post("/mcp").bearer(text).json(&json!({})).send().await.expect_status(200);
     // Two credentials: which is meant is anybody's guess.
-    client.post("/mcp").bearer(text).header("x-api-key", text).send().await.expect_status(400);
+    let both = client.post("/mcp").bearer(text).header("x-api-key", text).send().await.expect_status(400);
+    both.expect_challenge(|challenge| challenge.error("invalid_request"));
     let twice = client.post("/mcp").header("x-api-key", text).header("x-api-key", text);
     twice.send().await.expect_status(400);
     let foreign = client.post("/mcp").header("x-api-key", "sk-123").send().await;

@@ -99,6 +99,7 @@ async fn the_client_is_client_id_or_azp() {
     assert_eq!(client(good(&authority).without("client_id").mint()).await, None);
 }
 
+// covers: AUTH-31
 #[tokio::test]
 async fn claims_can_be_mapped_and_can_refuse() {
     let (authority, clock) = authority().await;
@@ -116,6 +117,8 @@ async fn claims_can_be_mapped_and_can_refuse() {
     assert_eq!(identity.scopes().to_string(), "admin");
     assert_eq!(identity.claims()["login"], "ada");
     assert_eq!(identity.subject().as_str(), "alice");
-    let error = guarded.bearer(&good(&authority).mint()).await.unwrap_err();
+    // Whatever scopes the token claims.
+    let visitor = good(&authority).scopes("admin files:read").mint();
+    let error = guarded.bearer(&visitor).await.unwrap_err();
     assert_eq!(error.kind(), &AuthErrorKind::Forbidden);
 }

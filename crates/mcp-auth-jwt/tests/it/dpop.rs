@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mcp_auth_jwt::{Algorithm, Dpop};
-use mcp_auth_testkit::TokenAuthority;
+use mcp_auth_testkit::{Client, TokenAuthority};
 use mcp_core::{AuthError, AuthErrorKind, AuthMethod, Authenticator, Identity, SecretKey, random_id};
 use serde_json::{Map, Value, json};
 
@@ -95,7 +95,7 @@ async fn a_bound_token_with_its_proof_is_let_in() {
     assert!(present(&guarded, &token, &[&extra]).await.is_ok());
 }
 
-// covers: DP01, DP03
+// covers: DP03
 #[tokio::test]
 async fn one_proof_and_no_more() {
     let (_, guarded, holder, token) = bound(Dpop::new()).await;
@@ -241,8 +241,9 @@ async fn a_proof_is_good_once() {
 #[tokio::test]
 async fn a_nonce_can_be_demanded() {
     let key = SecretKey::random();
-    let (_, guarded, holder, token) = bound(Dpop::new().require_nonce(key)).await;
-    let (_, other, _, _) = bound(Dpop::new().require_nonce(SecretKey::random())).await;
+    let (authority, guarded, holder, token) = bound(Dpop::new().require_nonce(key)).await;
+    let elsewhere = with_keys(&authority).dpop(Dpop::new().require_nonce(SecretKey::random()));
+    let other = Guarded::start(elsewhere, &guarded.clock).await.unwrap();
     let nonce = async |guarded: &Guarded, claims: Value| {
         let proof = holder.proof(&token, json!({}), claims);
         match present(guarded, &token, &[&proof]).await {
@@ -260,11 +261,41 @@ async fn a_nonce_can_be_demanded() {
     assert!(nonce(&guarded, json!({"nonce": given})).await.is_none());
     assert!(nonce(&guarded, json!({"nonce": "forged"})).await.is_some());
     assert!(nonce(&guarded, json!({"nonce": 7})).await.is_some());
-    // The nonce another server would give.
-    let foreign_token = present(&other, &token, &[]).await;
-    assert!(foreign_token.is_err());
+    // The nonce another server gives.
+    let foreign = nonce(&other, json!({})).await.unwrap();
+    assert!(nonce(&guarded, json!({"nonce": foreign})).await.is_some());
+    assert!(nonce(&other, json!({"nonce": foreign})).await.is_none());
     guarded.clock.advance(secs(301));
     assert!(nonce(&guarded, json!({"nonce": given, "iat": START.as_secs() + 301})).await.is_some());
+}
+
+// covers: DP01, DP12, EXT-DP-05
+#[tokio::test]
+async fn what_is_wrong_is_said_in_a_challenge_of_the_scheme() {
+    let (authority, clock) = authority().await;
+    let holder = Holder::new();
+    let token = holder.token(&authority);
+    let client = crate::stand::site(with_keys(&authority).dpop(Dpop::new()), &clock).await;
+    let post = |client: &Client, proof: &str| {
+        let request = client.post("/mcp").header("authorization", &format!("DPoP {token}")).json(&json!({}));
+        if proof.is_empty() { request } else { request.header("dpop", proof) }
+    };
+    let proof = |claims| holder.proof(&token, json!({}), claims);
+    post(&client, &proof(json!({}))).send().await.expect_status(200);
+    for (proof, code) in
+        [(String::new(), "invalid_token"), (proof(json!({"htm": "PUT"})), "invalid_dpop_proof")]
+    {
+        let answer = post(&client, &proof).send().await.expect_status(401);
+        let challenges = answer.challenges();
+        challenges[0].scheme("Bearer");
+        challenges[1].scheme("DPoP").error(code).has("algs", "ES256 ES384 EdDSA RS256 PS256");
+    }
+    let strict = with_keys(&authority).dpop(Dpop::new().require_nonce(SecretKey::random()));
+    let client = crate::stand::site(strict, &clock).await;
+    let answer = post(&client, &proof(json!({}))).send().await.expect_status(401);
+    answer.challenges()[1].scheme("DPoP").error("use_dpop_nonce");
+    let nonce = answer.header("dpop-nonce").unwrap();
+    post(&client, &proof(json!({"nonce": nonce}))).send().await.expect_status(200);
 }
 
 // covers: EXT-DP-06, EXT-DP-08, DP02

@@ -289,6 +289,24 @@ async fn trap_6_secrets_and_encryption_keys_in_a_public_set_verify_nothing() {
     guarded.refuses("use: enc", &good(&authority).algorithm(Signed::Es384).mint()).await;
 }
 
+// covers: TK23
+#[tokio::test]
+async fn keys_that_a_token_points_to_are_not_fetched() {
+    let (authority, clock, guarded) = fetching().await;
+    let thief = TokenAuthority::builder().clock(clock).start().await.unwrap();
+    let key = thief.jwks()["keys"][0].clone();
+    for kid in [key["kid"].as_str().unwrap(), "another"] {
+        let token = good(&thief)
+            .issuer(authority.issuer())
+            .kid(kid)
+            .header("jku", thief.jwks_url())
+            .header("x5u", thief.jwks_url())
+            .header("jwk", key.clone());
+        guarded.refuses(kid, &token.mint()).await;
+    }
+    assert_eq!(thief.requests(Endpoint::Jwks), 0);
+}
+
 #[tokio::test]
 async fn only_so_many_keys_are_looked_at() {
     let (authority, clock) = authority().await;

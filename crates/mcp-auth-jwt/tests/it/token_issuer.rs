@@ -214,6 +214,8 @@ async fn the_key_set_is_public_bounded_and_says_nothing_private() {
     let answer = answer.expect_status(200).expect_header("cache-control", "public, max-age=300");
     let keys = answer.json()["keys"].as_array().unwrap().clone();
     assert_eq!(keys.len(), 3);
+    let names: std::collections::HashSet<_> = keys.iter().map(|key| key["kid"].as_str()).collect();
+    assert_eq!(names.len(), 3, "{names:?}");
     for key in &keys {
         for private in ["d", "p", "q", "dp", "dq", "qi", "k", "oth"] {
             assert!(key.get(private).is_none(), "{key}");

@@ -84,6 +84,7 @@ async fn a_head_without_end_is_refused() {
     eventually("no connection is left", || running.connections() == 0).await;
 }
 
+// covers: FT05
 #[tokio::test]
 async fn a_slow_body_is_not_waited_for() {
     let limits = ListenLimits::default().body_timeout(Duration::from_millis(200));

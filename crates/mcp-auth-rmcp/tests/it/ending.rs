@@ -110,6 +110,7 @@ async fn an_idle_server_stops_at_once() {
     assert!(sse.next().await.is_none());
 }
 
+// covers: FT05
 #[tokio::test]
 async fn connections_are_bounded() {
     let running =
@@ -123,6 +124,7 @@ async fn connections_are_bounded() {
     waiting.await.unwrap().expect_status(200);
 }
 
+// covers: FT05
 #[tokio::test]
 async fn a_slow_head_is_not_waited_for() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

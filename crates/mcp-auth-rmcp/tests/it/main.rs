@@ -3,8 +3,10 @@
 
 mod abuse;
 mod callers;
+mod connections;
 mod ending;
 mod expiry;
+mod lifecycle;
 mod lists;
 mod passing;
 mod server;

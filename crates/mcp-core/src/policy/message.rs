@@ -195,7 +195,6 @@ mod tests {
     const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add"}}"#;
     const BAD: Result<usize, Contradiction> = Err(Contradiction::Headers);
 
-    // covers: TL-02
     #[test]
     fn reads_one_message_or_an_array() {
         check(CALL, &[], Ok(1));
@@ -215,7 +214,7 @@ mod tests {
         assert_eq!(messages[0].params().err(), Some(Contradiction::NotJsonRpc(INVALID_PARAMS)));
     }
 
-    // covers: TR-09, TR-10, TR-11, TR-13
+    // covers: TR-10, TR-11, TR-13
     #[test]
     fn compares_headers_with_the_body() {
         check(CALL, &[("mcp-method", "tools/call"), ("mcp-name", "add")], Ok(1));

@@ -15,7 +15,7 @@ fn call(tool: &str) -> Value {
     json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": { "name": tool, "arguments": {} } })
 }
 
-// covers: AUTH-22, AUTH-24, AUTH-25, AUTH-27, AUTH-31, RS14
+// covers: AUTH-13, AUTH-15, AUTH-22, AUTH-24, AUTH-25, AUTH-27, RS14
 #[tokio::test]
 async fn asks_for_every_scope_of_a_call_at_once() {
     let served = served(Policy::new().require("mcp").tool("drop", "admin")).await;
@@ -63,7 +63,6 @@ async fn refuses_bodies_it_cannot_judge() {
     packed.body(vec![0x1f, 0x8b, 8, 0]).send().await.expect_status(400);
 }
 
-// covers: U-09
 #[tokio::test]
 async fn lets_anybody_call_what_is_open_and_challenges_the_rest() {
     let served = served(Policy::new().tool("drop", "admin").allow_anonymous_tool("search")).await;

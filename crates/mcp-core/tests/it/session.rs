@@ -31,7 +31,7 @@ async fn served(policy: Policy) -> Served {
         .await
 }
 
-// covers: TL-03, TL-04, TL-05, SEC-04, SEC-05, TR-20, TR-26
+// covers: TL-05, SEC-04, SEC-05, TR-20
 #[tokio::test]
 async fn no_session_works_in_other_hands() {
     let served = served(Policy::new()).await;

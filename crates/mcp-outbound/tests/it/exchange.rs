@@ -38,7 +38,7 @@ async fn request_and_answer_arrive_as_they_are() {
     assert!(agent.starts_with("mcp-outbound/"), "{agent}");
 }
 
-// covers: AUTH-82, TK26, PX25
+// covers: AUTH-82, TK26, PX-14, PX25
 #[tokio::test]
 async fn a_redirect_is_returned_and_not_followed() {
     let server = MockServer::start().await;

@@ -20,7 +20,7 @@ async fn the_endpoint_comes_first_and_then_messages() {
     assert_eq!(stream.message().await, notification);
 }
 
-// covers: SSE-04
+// covers: SSE-04, TR-23
 #[tokio::test]
 async fn the_stream_says_that_it_must_not_be_held_back() {
     let server = echo_server(SseLimits::default()).await;
