@@ -37,6 +37,8 @@ pub(crate) struct Package {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Dependency {
     pub(crate) name: String,
+    /// The name in the manifest, where it is another one.
+    pub(crate) rename: Option<String>,
     /// `None` for a normal dependency, else `dev` or `build`.
     pub(crate) kind: Option<String>,
     pub(crate) optional: bool,

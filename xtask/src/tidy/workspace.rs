@@ -14,7 +14,8 @@ pub(crate) fn check(root: &Path, metadata: &Metadata) -> Result<Vec<String>, Str
     let manifest =
         fs::read_to_string(root.join("Cargo.toml")).map_err(|error| format!("Cargo.toml: {error}"))?;
     let used = metadata.members().flat_map(|package| &package.dependencies);
-    let used: BTreeSet<&str> = used.map(|dependency| dependency.name.as_str()).collect();
+    let used: BTreeSet<&str> =
+        used.map(|dependency| dependency.rename.as_ref().unwrap_or(&dependency.name).as_str()).collect();
     Ok(unused(&manifest, &used))
 }
 
