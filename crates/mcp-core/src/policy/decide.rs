@@ -218,6 +218,18 @@ mod tests {
         check(&policy, &caller(""), &call("search"), Ok(()));
     }
 
+    #[test]
+    fn lists_show_a_stranger_what_is_open_and_no_more() {
+        let policy = Policy::new().require("mcp").allow_anonymous_tool("search");
+        assert!(policy.filters());
+        let (stranger, user) = (caller(""), caller("mcp"));
+        assert!(policy.visible(&stranger, Item::Tool("search")));
+        assert!(!policy.visible(&stranger, Item::Tool("other")));
+        assert!(policy.visible(&user, Item::Tool("other")));
+        assert!(!Policy::new().require("mcp").filters());
+        assert!(!Policy::new().allow_anonymous_tool("search").filters());
+    }
+
     // A parser behind this one counts positions otherwise, if it takes them at all.
     // covers: TR-13
     #[test]

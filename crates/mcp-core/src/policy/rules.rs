@@ -180,14 +180,14 @@ impl Policy {
 
     /// Whether a caller gets to see something in a list.
     ///
-    /// A signed-in caller sees what its scopes allow. One that is not signed in sees everything where anonymous calls are
-    /// allowed at all: trying is how a client finds out that it must sign in.
+    /// A signed-in caller sees what its scopes allow and what is open to everybody. One that is not signed in sees everything
+    /// where anonymous calls are allowed at all: trying is how a client finds out that it must sign in.
     #[must_use]
     pub fn visible(&self, identity: &Identity, item: Item<'_>) -> bool {
         if self.0.list_everything || (identity.is_anonymous() && self.allows_anonymous()) {
             return true;
         }
-        self.missing(identity, &self.needs(item)).is_empty()
+        self.opens(item) || self.missing(identity, &self.needs(item)).is_empty()
     }
 
     /// Whether [`visible`](Self::visible) can ever say no.
@@ -199,7 +199,9 @@ impl Policy {
             && rules.resources.is_empty()
             && rules.resource_prefixes.is_empty()
             && rules.methods.is_empty();
-        !(rules.list_everything || no_rules)
+        // Where something is open, callers without the scopes for anything at all get to see lists, too.
+        let no_strangers = rules.required.is_empty() || !self.allows_anonymous();
+        !(rules.list_everything || (no_rules && no_strangers))
     }
 
     /// The `securitySchemes` of a listed tool, as ChatGPT reads them; `None` where every call asks for sign-in anyway.
@@ -228,15 +230,17 @@ impl Policy {
         &self.0.required
     }
 
-    /// Whether decisions depend on the body.
+    /// Whether decisions depend on the body. What is needed for anything at all does not, unless something is open: then
+    /// only the body tells whether that is what a caller without those scopes asks for.
     pub(crate) fn reads_bodies(&self) -> bool {
         let rules = &self.0;
-        !(rules.methods.is_empty()
+        let no_rules = rules.methods.is_empty()
             && rules.tools.is_empty()
             && rules.tool_arguments.is_empty()
             && rules.prompts.is_empty()
             && rules.resources.is_empty()
-            && rules.resource_prefixes.is_empty())
+            && rules.resource_prefixes.is_empty();
+        !no_rules || (self.allows_anonymous() && !rules.required.is_empty())
     }
 
     pub(super) fn method_needs(&self, method: &str) -> Scopes {

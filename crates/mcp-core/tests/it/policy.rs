@@ -81,6 +81,29 @@ async fn lets_anybody_call_what_is_open_and_challenges_the_rest() {
 }
 
 #[tokio::test]
+async fn what_is_open_to_everybody_is_open_to_whoever_signed_in_too() {
+    let served = serve("", |site| {
+        let tokens =
+            Tokens::default().with("stranger", caller("kim", "other")).with("reader", caller("ada", "mcp"));
+        let policy = Policy::new().require("mcp").allow_anonymous_tool("search");
+        site.resource("/mcp", mirror()).auth(tokens).policy(policy)
+    })
+    .await;
+    let post = |token: &str, body: &Value| served.client.post("/mcp").bearer(token).json(body).send();
+    let rpc = |method: &str| json!({ "jsonrpc": "2.0", "id": 1, "method": method });
+    for body in [call("search"), rpc("initialize"), rpc("tools/list")] {
+        served.client.post("/mcp").json(&body).send().await.expect_status(200);
+        post("stranger", &body).await.expect_status(200).expect_json("/caller", "kim");
+        post("reader", &body).await.expect_status(200);
+    }
+    for body in [call("other"), rpc("logging/setLevel"), json!([call("search"), call("other")])] {
+        let answer = post("stranger", &body).await.expect_status(403);
+        answer.expect_challenge(|c| c.error("insufficient_scope").scopes("mcp"));
+        post("reader", &body).await.expect_status(200);
+    }
+}
+
+#[tokio::test]
 async fn asks_to_sign_in_as_a_tool_result_where_that_was_chosen() {
     let policy = Policy::new().allow_anonymous_tool("search").challenge_form(ChallengeForm::ToolResult);
     let served = served(policy.tool("drop", "admin")).await;
