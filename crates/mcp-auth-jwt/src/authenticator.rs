@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mcp_core::{
-    AuthError, Authenticator, Clock, ConfigError, Credential, Identity, Issuer, ProtectedResource,
-    RequestHead, ResourceMetadata, SiteContext,
+    AtOnce, AuthError, AuthErrorKind, Authenticator, Clock, ConfigError, Credential, Identity, Issuer,
+    ProtectedResource, RequestHead, ResourceMetadata, SiteContext,
 };
 
 use crate::TrustedIssuer;
@@ -237,15 +237,24 @@ impl Authenticator for JwtAuthenticator {
     }
 
     /// A bearer token verified before costs no trip through a future. Proofs are always checked anew.
-    fn authenticate_now(&self, request: &RequestHead<'_>, resource: &ProtectedResource) -> Option<Identity> {
-        let running = self.running.get()?;
-        if !request.is_bearer() {
-            return None;
+    fn authenticate_now(&self, request: &RequestHead<'_>, resource: &ProtectedResource) -> AtOnce {
+        let Some(running) = self.running.get() else { return AtOnce::Ask };
+        // First, because what is known by its digest was read when it was verified.
+        if request.is_bearer()
+            && let Some(token) = running.known(request, resource, running.clock.now())
+            && running.admit_bearer(&token).is_ok()
+        {
+            return AtOnce::Known(token.identity.clone());
         }
-        // What is known by its digest was read when it was verified.
-        let token = running.known(request, resource, running.clock.now())?;
-        running.admit_bearer(&token).ok()?;
-        Some(token.identity.clone())
+        match request.credential() {
+            Ok(Credential::Bearer(token)) if !Jws::may_be(token) => AtOnce::NotMine,
+            Ok(Credential::Bearer(_)) => AtOnce::Ask,
+            #[cfg(feature = "dpop")]
+            Ok(Credential::Dpop(_)) if running.proofs.is_some() => AtOnce::Ask,
+            Ok(_) => AtOnce::NotMine,
+            Err(error) if *error.kind() == AuthErrorKind::Missing => AtOnce::NotMine,
+            Err(_) => AtOnce::Ask,
+        }
     }
 
     fn metadata(&self, _resource: &ProtectedResource) -> ResourceMetadata {

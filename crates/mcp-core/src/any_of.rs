@@ -34,7 +34,7 @@ use async_trait::async_trait;
 use http::HeaderName;
 
 use crate::{
-    AuthError, AuthErrorKind, Authenticator, ConfigError, Identity, ProtectedResource, RequestHead,
+    AtOnce, AuthError, AuthErrorKind, Authenticator, ConfigError, Identity, ProtectedResource, RequestHead,
     ResourceMetadata, Route, SiteContext,
 };
 
@@ -42,6 +42,9 @@ use crate::{
 ///
 /// One that cannot tell at the moment leaves the credential to the others. If none of them accepts it, the answer is
 /// that we cannot tell, not that it is bad.
+///
+/// A known credential is let in without waiting if all members before the one that knows it can say at once that it is not
+/// theirs ([`AtOnce::NotMine`]). Members that cannot are best put last, unless theirs is the word that must be heard first.
 #[derive(Debug, Default)]
 pub struct AnyOf(Vec<Box<dyn Authenticator>>);
 
@@ -114,11 +117,16 @@ impl Authenticator for AnyOf {
         Err(doubt.unwrap_or(answer))
     }
 
-    fn authenticate_now(&self, request: &RequestHead<'_>, resource: &ProtectedResource) -> Option<Identity> {
-        // Knowing a credential at once is knowing it: the order matters only for credentials that must be looked at.
-        self.0.iter().enumerate().find_map(|(place, member)| {
-            member.authenticate_now(request, resource).map(|identity| identity.let_in_by(place))
-        })
+    fn authenticate_now(&self, request: &RequestHead<'_>, resource: &ProtectedResource) -> AtOnce {
+        for (place, member) in self.0.iter().enumerate() {
+            match member.authenticate_now(request, resource) {
+                AtOnce::Known(identity) => return AtOnce::Known(identity.let_in_by(place)),
+                AtOnce::NotMine => {}
+                // It may refuse, and its refusal is final: what a later member remembers must not overrule it.
+                AtOnce::Ask => return AtOnce::Ask,
+            }
+        }
+        AtOnce::NotMine
     }
 
     fn metadata(&self, resource: &ProtectedResource) -> ResourceMetadata {

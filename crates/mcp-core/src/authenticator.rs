@@ -65,10 +65,11 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
 
     /// The same without waiting, where that is possible: a credential seen before, or nobody asked for one.
     ///
-    /// `None` leaves the answer, and every refusal, to [`authenticate`](Self::authenticate); it is always right.
-    fn authenticate_now(&self, request: &RequestHead<'_>, resource: &ProtectedResource) -> Option<Identity> {
+    /// Lets in only whom [`authenticate`](Self::authenticate) would let in at this moment. [`AtOnce::Ask`] leaves the answer,
+    /// and every refusal, to it; that is always right.
+    fn authenticate_now(&self, request: &RequestHead<'_>, resource: &ProtectedResource) -> AtOnce {
         let _ = (request, resource);
-        None
+        AtOnce::Ask
     }
 
     /// What the metadata of a resource says of the tokens it takes.
@@ -97,6 +98,20 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
     }
 }
 
+/// What an authenticator can say of a request without waiting for anything.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum AtOnce {
+    /// Who sent it.
+    Known(Identity),
+    /// There is no credential here that it judges: [`authenticate`](Authenticator::authenticate) would say
+    /// [`not_mine`](AuthError::not_mine) or [`missing`](AuthError::missing), without a doubt. So a composition need not wait
+    /// for it before it goes on to the next.
+    NotMine,
+    /// Only [`authenticate`](Authenticator::authenticate) can tell.
+    Ask,
+}
+
 #[async_trait]
 impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
     async fn start(&self, site: &SiteContext) -> Result<(), ConfigError> {
@@ -111,7 +126,7 @@ impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
         (**self).authenticate(request, resource).await
     }
 
-    fn authenticate_now(&self, request: &RequestHead<'_>, resource: &ProtectedResource) -> Option<Identity> {
+    fn authenticate_now(&self, request: &RequestHead<'_>, resource: &ProtectedResource) -> AtOnce {
         (**self).authenticate_now(request, resource)
     }
 

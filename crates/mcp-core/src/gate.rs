@@ -23,7 +23,7 @@ use crate::policy::{Asked, ChallengeForm, Policy, Refusal, parse};
 use crate::session::SessionBinding;
 use crate::stream::{Streams, Watched};
 use crate::{
-    AuthError, AuthErrorKind, Authenticator, Body, Clock, Connection, Identity, ProtectedResource,
+    AtOnce, AuthError, AuthErrorKind, Authenticator, Body, Clock, Connection, Identity, ProtectedResource,
     RequestHead, Scopes, random_id,
 };
 
@@ -99,7 +99,9 @@ impl Gate {
         }
         let address = self.client_address(request.extensions(), request.headers());
         let head = RequestHead::of(request, self.resource.site(), path).from_address(address);
-        let identity = self.authenticator.authenticate_now(&head, &self.resource)?;
+        let AtOnce::Known(identity) = self.authenticator.authenticate_now(&head, &self.resource) else {
+            return None;
+        };
         if self.is_unsigned(&identity) || self.lacks_what_all_need(&identity) {
             return None;
         }

@@ -101,7 +101,7 @@ pub mod request_state;
 pub use async_trait::async_trait;
 
 pub use any_of::AnyOf;
-pub use authenticator::{Authenticator, SiteContext};
+pub use authenticator::{AtOnce, Authenticator, SiteContext};
 pub use body::{Body, BoxError};
 #[cfg(feature = "axum")]
 pub use caller::{Caller, CallerRejection};

@@ -21,7 +21,7 @@ use http::header::{FORWARDED, HeaderName};
 
 use crate::limits::TrustedProxies;
 use crate::{
-    AuthError, Authenticator, ConfigError, Connection, Identity, ProtectedResource, RequestHead,
+    AtOnce, AuthError, Authenticator, ConfigError, Connection, Identity, ProtectedResource, RequestHead,
     ResourceMetadata, SiteContext,
 };
 
@@ -78,7 +78,7 @@ impl Authenticator for NoAuth {
         request: &RequestHead<'_>,
         resource: &ProtectedResource,
     ) -> Result<Identity, AuthError> {
-        if let Some(nobody) = self.authenticate_now(request, resource) {
+        if let AtOnce::Known(nobody) = self.authenticate_now(request, resource) {
             return Ok(nobody);
         }
         match request.extensions().get::<Connection>() {
@@ -96,9 +96,9 @@ impl Authenticator for NoAuth {
         }
     }
 
-    fn authenticate_now(&self, request: &RequestHead<'_>, _resource: &ProtectedResource) -> Option<Identity> {
+    fn authenticate_now(&self, request: &RequestHead<'_>, _resource: &ProtectedResource) -> AtOnce {
         let local = || request.extensions().get().is_some_and(is_local) && !is_passed_on(request.headers());
-        (self.public || local()).then(|| self.nobody.clone())
+        if self.public || local() { AtOnce::Known(self.nobody.clone()) } else { AtOnce::Ask }
     }
 
     fn metadata(&self, _resource: &ProtectedResource) -> ResourceMetadata {

@@ -46,8 +46,8 @@ use async_trait::async_trait;
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 use mcp_core::{
-    AuthError, AuthMethod, Authenticator, Clock, ConfigError, Credential, Identity, Issuer,
-    ProtectedResource, RequestHead, SiteContext, SystemClock, constant_time_eq,
+    AtOnce, AuthError, AuthErrorKind, AuthMethod, Authenticator, Clock, ConfigError, Credential, Identity,
+    Issuer, ProtectedResource, RequestHead, SiteContext, SystemClock, constant_time_eq,
 };
 
 pub use directory::{KeyDirectory, KeyDirectoryError, KeyList};
@@ -148,6 +148,10 @@ impl ApiKeys {
         }
     }
 
+    fn looks_like_ours(&self, text: &str) -> bool {
+        text.strip_prefix(self.prefix.as_str()).is_some_and(|rest| rest.starts_with('_'))
+    }
+
     async fn find(&self, id: &str) -> Result<Option<Arc<KeyEntry>>, AuthError> {
         self.directory
             .find(id, self.clock())
@@ -194,9 +198,7 @@ impl Authenticator for ApiKeys {
         resource: &ProtectedResource,
     ) -> Result<Identity, AuthError> {
         let (text, own_header) = self.presented(request)?;
-        let looks_like_ours =
-            text.strip_prefix(self.prefix.as_str()).is_some_and(|rest| rest.starts_with('_'));
-        if !looks_like_ours {
+        if !self.looks_like_ours(text) {
             return Err(if own_header { invalid() } else { AuthError::not_mine() });
         }
         // The checksum costs nothing: what was cut off or made up never reaches the directory.
@@ -226,6 +228,17 @@ impl Authenticator for ApiKeys {
             identity = identity.client(client);
         }
         Ok(identity.build())
+    }
+
+    /// Keys are looked up each time; what is none is told by its prefix.
+    fn authenticate_now(&self, request: &RequestHead<'_>, _resource: &ProtectedResource) -> AtOnce {
+        match self.presented(request) {
+            Ok((text, false)) if !self.looks_like_ours(text) => AtOnce::NotMine,
+            Err(error) if matches!(error.kind(), AuthErrorKind::Missing | AuthErrorKind::NotMine) => {
+                AtOnce::NotMine
+            }
+            _ => AtOnce::Ask,
+        }
     }
 
     fn credential_headers(&self) -> Vec<HeaderName> {

@@ -58,8 +58,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mcp_core::{
-    Audience, AuthError, Authenticator, Clock, ConfigError, Credential, Identity, Issuer, ProtectedResource,
-    RequestHead, ResourceMetadata, SiteContext,
+    AtOnce, Audience, AuthError, AuthErrorKind, Authenticator, Clock, ConfigError, Credential, Identity,
+    Issuer, ProtectedResource, RequestHead, ResourceMetadata, SiteContext,
 };
 use mcp_outbound::HttpClient;
 use zeroize::Zeroizing;
@@ -294,6 +294,16 @@ impl Authenticator for Introspection {
             );
         };
         running.identity(token, request.credential_digest(), resource).await
+    }
+
+    /// Answers are waited for; tokens it does not judge are told at once.
+    fn authenticate_now(&self, request: &RequestHead<'_>, _resource: &ProtectedResource) -> AtOnce {
+        match request.credential() {
+            Ok(Credential::Bearer(token)) if (self.judges)(token) => AtOnce::Ask,
+            Ok(_) => AtOnce::NotMine,
+            Err(error) if *error.kind() == AuthErrorKind::Missing => AtOnce::NotMine,
+            Err(_) => AtOnce::Ask,
+        }
     }
 
     fn metadata(&self, _resource: &ProtectedResource) -> ResourceMetadata {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mcp_core::{
-    AuthError, Authenticator, ConfigError, Identity, ProtectedResource, RequestHead, Route, SiteContext,
+    AtOnce, AuthError, Authenticator, ConfigError, Identity, ProtectedResource, RequestHead, Route,
+    SiteContext,
 };
 
 use super::{InUse, TokenIssuer};
@@ -36,16 +37,17 @@ impl IssuedTokens {
         self
     }
 
+    /// The verifier for these keys, if it was made already.
+    fn made_for(&self, in_use: InUse) -> Option<Arc<JwtAuthenticator>> {
+        let known = self.verifier.read().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref().filter(|(of, _)| *of == in_use).map(|(_, verifier)| Arc::clone(verifier))
+    }
+
     async fn verifier(&self, site: &SiteContext) -> Result<Arc<JwtAuthenticator>, ConfigError> {
         // Read before the keys: should they change in between, this verifier is taken for one of the older ones.
         let in_use = self.issuer.in_use();
-        {
-            let known = self.verifier.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some((of, verifier)) = &*known
-                && *of == in_use
-            {
-                return Ok(Arc::clone(verifier));
-            }
+        if let Some(verifier) = self.made_for(in_use) {
+            return Ok(verifier);
         }
         let keys = Keys::jwks(self.issuer.jwks().to_string())?;
         let algorithms = [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa, SigningAlgorithm::Rs256];
@@ -84,6 +86,13 @@ impl Authenticator for IssuedTokens {
         resource: &ProtectedResource,
     ) -> Result<Identity, AuthError> {
         self.ready().await?.authenticate(request, resource).await
+    }
+
+    fn authenticate_now(&self, request: &RequestHead<'_>, resource: &ProtectedResource) -> AtOnce {
+        match self.made_for(self.issuer.in_use()) {
+            Some(verifier) => verifier.authenticate_now(request, resource),
+            None => AtOnce::Ask,
+        }
     }
 
     fn routes(&self) -> Vec<Route> {

@@ -4,6 +4,7 @@
 
 mod acceptance;
 mod algorithms;
+mod any_of;
 mod api_keys;
 mod claims;
 mod config;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use mcp_auth_testkit::{Client, FakeClock};
 use mcp_core::{
-    AuthError, Authenticator, Body, BoxService, Clock, ConfigError, Identity, ProtectedResource, PublicUrl,
-    RequestHead, Site, SiteContext,
+    AtOnce, AuthError, Authenticator, Body, BoxService, Clock, ConfigError, Identity, ProtectedResource,
+    PublicUrl, RequestHead, Site, SiteContext,
 };
 
 /// An authenticator that was started for a site of two resources.
@@ -21,14 +21,18 @@ impl<A: Authenticator> Stand<A> {
         Self::start_on(auth, clock.clone()).await
     }
 
-    pub(crate) async fn start_on(auth: A, clock: impl Clock) -> Result<Self, ConfigError> {
-        let url: PublicUrl = "https://mcp.test".parse()?;
-        let stand = Self {
+    pub(crate) fn not_started(auth: A) -> Self {
+        let url: PublicUrl = "https://mcp.test".parse().unwrap();
+        Self {
             auth: Arc::new(auth),
             mcp: ProtectedResource::new(&url, "/mcp"),
             sse: ProtectedResource::new(&url, "/sse"),
             url,
-        };
+        }
+    }
+
+    pub(crate) async fn start_on(auth: A, clock: impl Clock) -> Result<Self, ConfigError> {
+        let stand = Self::not_started(auth);
         let resources = vec![stand.mcp.clone(), stand.sse.clone()];
         let site = SiteContext::new(stand.url.clone(), resources).with_clock(Arc::new(clock));
         stand.auth.start(&site).await?;
@@ -44,12 +48,18 @@ impl<A: Authenticator> Stand<A> {
         resource: &ProtectedResource,
         headers: &[(&str, &str)],
     ) -> Result<Identity, AuthError> {
-        let mut request = http::Request::post(resource.path());
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let parts = parts(resource, headers);
         self.auth.authenticate(&RequestHead::new(&parts, &self.url, resource.path()), resource).await
+    }
+
+    /// What is said of a request to `/mcp` without waiting.
+    pub(crate) fn at_once(&self, headers: &[(&str, &str)]) -> AtOnce {
+        let parts = parts(&self.mcp, headers);
+        self.auth.authenticate_now(&RequestHead::new(&parts, &self.url, self.mcp.path()), &self.mcp)
+    }
+
+    pub(crate) fn bearer_at_once(&self, token: &str) -> AtOnce {
+        self.at_once(&[("authorization", &format!("Bearer {token}"))])
     }
 
     pub(crate) async fn bearer(&self, token: &str) -> Result<Identity, AuthError> {
@@ -68,6 +78,15 @@ impl<A: Authenticator> Stand<A> {
     pub(crate) async fn status(&self, token: &str) -> u16 {
         self.bearer(token).await.map_or_else(|error| error.status().as_u16(), |_| 200)
     }
+}
+
+fn parts(resource: &ProtectedResource, headers: &[(&str, &str)]) -> http::request::Parts {
+    let mut request = http::Request::post(resource.path());
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    parts
 }
 
 /// A site whose `/mcp` and `/sse` answer with the caller's name and the headers they got.

@@ -1,6 +1,7 @@
 //! Integration tests of the crate, one binary.
 #![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
+mod any_of;
 mod audit;
 mod limits;
 mod metadata;
