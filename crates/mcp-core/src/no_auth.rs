@@ -13,13 +13,10 @@
 //! # }
 //! ```
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use async_trait::async_trait;
 use http::HeaderMap;
-use http::header::{FORWARDED, HeaderName};
 
-use crate::limits::TrustedProxies;
+use crate::limits::all_hops;
 use crate::{
     AtOnce, AuthError, Authenticator, ConfigError, Connection, Identity, ProtectedResource, RequestHead,
     ResourceMetadata, SiteContext,
@@ -35,9 +32,9 @@ pub struct NoAuth {
 impl NoAuth {
     /// For a server on loopback: the public URL, the listener and every peer must be this machine.
     ///
-    /// A request that a proxy or tunnel on this machine says to pass on for another (`X-Forwarded-For`, `Forwarded`) is
-    /// refused, and so is a peer whose address is unknown. Whoever accepts connections says it by putting a [`Connection`] into
-    /// the extensions of each request.
+    /// A request that a proxy or tunnel on this machine says to pass on (`X-Forwarded-For`, `Forwarded`) is refused unless it
+    /// names this machine as every hop, and so is a peer whose address is unknown. Whoever accepts connections says it by
+    /// putting a [`Connection`] into the extensions of each request.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "that nobody is asked must be written, not defaulted")]
     pub fn new() -> Self {
@@ -106,21 +103,12 @@ impl Authenticator for NoAuth {
     }
 }
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-
 fn is_local(connection: &Connection) -> bool {
     connection.peer().ip().to_canonical().is_loopback()
 }
 
-/// Whether a proxy on this machine says that the request comes from another. Anybody can write these headers, so they only
-/// ever shut somebody out.
+/// Whether a proxy on this machine may have taken the request from another: any hop it names that is not this machine, and
+/// any that cannot be read. Anybody can write these headers, so they only ever shut somebody out.
 fn is_passed_on(headers: &HeaderMap) -> bool {
-    if !headers.contains_key(X_FORWARDED_FOR) && !headers.contains_key(FORWARDED) {
-        return false;
-    }
-    let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    TrustedProxies::new(["127.0.0.0/8", "::1"]).map_or(true, |local| {
-        !local.client_address(peer, headers).is_loopback()
-            || !local.forwarded().client_address(peer, headers).is_loopback()
-    })
+    all_hops(headers).any(|hop| !hop.is_some_and(|address| address.is_loopback()))
 }

@@ -17,6 +17,11 @@ pub(super) fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAd
     elements(headers, http::header::FORWARDED, true).map(forwarded_for)
 }
 
+/// The hops of both headers, whoever wrote them.
+pub(crate) fn all_hops(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
+    x_forwarded_for(headers).chain(forwarded(headers))
+}
+
 /// Comma-separated elements of all lines of a header, last one first.
 fn elements(headers: &HeaderMap, name: HeaderName, quotes: bool) -> impl Iterator<Item = &[u8]> {
     headers

@@ -61,6 +61,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use forwarded::all_hops;
 pub use gcra::Rate;
 pub use proxies::TrustedProxies;
 

@@ -44,11 +44,33 @@ async fn no_authentication_refuses_peers_from_elsewhere() {
     for (header, from) in [
         ("x-forwarded-for", "198.51.100.7"),
         ("x-forwarded-for", "127.0.0.1, 198.51.100.7"),
+        ("x-forwarded-for", "198.51.100.7, 127.0.0.1"),
         ("forwarded", "for=198.51.100.7;proto=https"),
+        // Or says that it does, and not for whom.
+        ("forwarded", "for=unknown"),
+        ("forwarded", "for=_x, for=127.0.0.1"),
+        ("forwarded", "proto=https"),
+        ("forwarded", "for=[::1]"),
+        ("x-forwarded-for", "fe80::1%eth0"),
+        ("x-forwarded-for", "127.0.0.1, unknown"),
+        ("x-forwarded-for", "unknown, 127.0.0.1"),
+        ("x-forwarded-for", "localhost"),
+        ("x-forwarded-for", ""),
+        ("forwarded", ""),
     ] {
-        client.post("/mcp").header(header, from).send().await.expect_status(403);
+        let answer = client.post("/mcp").header(header, from).send().await;
+        assert_eq!(answer.status(), 403, "{header}: {from}");
     }
-    client.post("/mcp").header("x-forwarded-for", "127.0.0.1").send().await.expect_status(200);
+    let both = client.post("/mcp").header("x-forwarded-for", "127.0.0.1");
+    both.header("forwarded", "for=198.51.100.7").send().await.expect_status(403);
+    for (header, from) in [
+        ("x-forwarded-for", "127.0.0.1"),
+        ("x-forwarded-for", "127.0.0.1:5000, ::1"),
+        ("x-forwarded-for", "::ffff:127.0.0.1"),
+        ("forwarded", r#"for="[::1]:5000";proto=http, for=127.0.0.1"#),
+    ] {
+        client.post("/mcp").header(header, from).send().await.expect_status(200);
+    }
     let unknown = http::Request::post("/mcp").header("host", "127.0.0.1:8000").body(mcp_core::Body::empty());
     let answer = tower_service::Service::call(&mut local.clone(), unknown.unwrap()).await.unwrap();
     assert_eq!(answer.status(), 403);
