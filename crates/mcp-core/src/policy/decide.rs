@@ -2,6 +2,7 @@
 
 use crate::{Identity, Scopes};
 
+use super::few::MAX_ITEMS;
 use super::message::{Contradiction, Message};
 use super::rules::{Item, Policy};
 
@@ -25,8 +26,9 @@ impl Policy {
         let mut needed = Scopes::none();
         let mut lacking = false;
         let mut must_sign_in = false;
+        let mut room = MAX_ITEMS;
         for message in messages {
-            let (needs, open) = self.judge(message).map_err(Refusal::Body)?;
+            let (needs, open) = self.judge(message, &mut room).map_err(Refusal::Body)?;
             if open {
                 continue;
             }
@@ -41,8 +43,9 @@ impl Policy {
         }
     }
 
-    /// The scopes a message needs, and whether it is open to callers who did not sign in.
-    fn judge(&self, message: &Message<'_>) -> Result<(Scopes, bool), Contradiction> {
+    /// The scopes a message needs, and whether it is open to callers who did not sign in. Takes what it asks for off the
+    /// room that all messages of a body have together.
+    fn judge(&self, message: &Message<'_>, room: &mut usize) -> Result<(Scopes, bool), Contradiction> {
         let Some(method) = message.method.as_deref() else {
             // An answer to a question of the server's own: as open as the conversation it belongs to.
             return Ok((self.required().clone(), self.allows_anonymous()));
@@ -69,6 +72,7 @@ impl Policy {
             }
             _ => {}
         }
+        *room = room.checked_sub(items.len().max(1)).ok_or(Contradiction::TOO_MUCH)?;
         let mut needed = self.required().union(&self.method_needs(method));
         let mut by_arguments = Scopes::none();
         for item in &items {
@@ -290,6 +294,37 @@ mod tests {
         assert!(matches!(policy.decide(&caller(""), &messages), Err(Refusal::Body(_))));
         let batch = format!("[{}]", vec![r#"{"method":"ping"}"#; 5000].join(","));
         assert!(parse(batch.as_bytes(), &HeaderMap::new()).is_err());
+    }
+
+    // The messages of a body share what it may ask for.
+    #[test]
+    fn many_messages_cannot_ask_for_more_work_than_one() {
+        let policy = Policy::new().resources_under("file:///secret/", "secret");
+        let listen = |uris: usize| {
+            let uris = vec![r#""file:///a""#; uris].join(",");
+            format!(
+                r#"{{"method":"subscriptions/listen","params":{{"notifications":{{"resourceSubscriptions":[{uris}]}}}}}}"#
+            )
+        };
+        let ping = || r#"{"method":"ping"}"#.to_owned();
+        for (messages, fits) in [
+            (vec![listen(1000)], true),
+            (vec![listen(1001)], false),
+            (vec![listen(500), listen(500)], true),
+            (vec![listen(500), listen(501)], false),
+            (vec![listen(2); 500], true),
+            (vec![listen(2); 501], false),
+            (vec![ping(); 1000], true),
+            (vec![listen(999), ping()], true),
+            (vec![ping(), listen(1000)], false),
+            (vec![listen(1000); 1000], false),
+        ] {
+            let body = format!("[{}]", messages.join(","));
+            let messages = parse(body.as_bytes(), &HeaderMap::new()).unwrap();
+            let outcome = policy.decide(&caller(""), &messages);
+            let as_expected = if fits { outcome.is_ok() } else { matches!(outcome, Err(Refusal::Body(_))) };
+            assert!(as_expected, "{} messages, {} bytes: {outcome:?}", messages.len(), body.len());
+        }
     }
 
     #[test]

@@ -11,6 +11,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::few::Few;
+
 /// One message of a body.
 #[derive(Deserialize)]
 pub(crate) struct Message<'a> {
@@ -56,7 +58,7 @@ pub(crate) struct Reference<'a> {
 #[derive(Deserialize)]
 struct Notifications<'a> {
     #[serde(borrow, default, rename = "resourceSubscriptions")]
-    resources: Option<Vec<Cow<'a, str>>>,
+    resources: Option<Few<Cow<'a, str>>>,
 }
 
 /// Why a body cannot be judged.
@@ -66,6 +68,11 @@ pub(crate) enum Contradiction {
     NotJsonRpc(i32),
     /// Headers and body say different things: 400 and `-32020` (spec TR-10).
     Headers,
+}
+
+impl Contradiction {
+    /// It asks for more than a body may ask for.
+    pub(super) const TOO_MUCH: Self = Self::NotJsonRpc(INVALID_PARAMS);
 }
 
 impl<'a> Message<'a> {
@@ -93,10 +100,8 @@ impl<'a> Params<'a> {
     /// The resources a `subscriptions/listen` listens to.
     pub(crate) fn listened(&self) -> Result<Vec<Cow<'a, str>>, Contradiction> {
         let Some(raw) = self.notifications else { return Ok(Vec::new()) };
-        named::<Notifications<'a>>(raw)
-            .map(|wanted| wanted.resources.unwrap_or_default())
-            .filter(|resources| resources.len() <= MAX_ITEMS)
-            .ok_or(Contradiction::NotJsonRpc(INVALID_PARAMS))
+        let wanted: Notifications<'a> = named(raw).ok_or(Contradiction::NotJsonRpc(INVALID_PARAMS))?;
+        wanted.resources.map_or(Ok(Vec::new()), |few| few.items().ok_or(Contradiction::TOO_MUCH))
     }
 
     /// The arguments of a tool, `null` if there are none.
@@ -117,9 +122,9 @@ pub(crate) fn parse<'a>(body: &'a [u8], headers: &HeaderMap) -> Result<Vec<Messa
     let first = body.iter().find(|b| !b.is_ascii_whitespace());
     let not_json = |_| Contradiction::NotJsonRpc(PARSE_ERROR);
     let messages: Vec<Message<'a>> = if first == Some(&b'[') {
-        let elements: Vec<&RawValue> = serde_json::from_slice(body).map_err(not_json)?;
-        let elements = Some(elements).filter(|elements| elements.len() <= MAX_ITEMS);
+        let elements: Few<&RawValue> = serde_json::from_slice(body).map_err(not_json)?;
         elements
+            .items()
             .and_then(|elements| elements.into_iter().map(named).collect())
             .ok_or(Contradiction::NotJsonRpc(INVALID_REQUEST))?
     } else {
@@ -171,9 +176,6 @@ fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<Cow<'h, str>>
             .ok_or(Contradiction::Headers),
     }
 }
-
-/// How many messages a body may hold, and resources a message may listen to. Each costs the judge some work.
-const MAX_ITEMS: usize = 1000;
 
 const PARSE_ERROR: i32 = -32700;
 const INVALID_REQUEST: i32 = -32600;

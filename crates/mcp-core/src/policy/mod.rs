@@ -20,6 +20,7 @@
 //! ```
 
 mod decide;
+mod few;
 mod message;
 mod rules;
 mod uri;

@@ -56,6 +56,13 @@ async fn refuses_bodies_it_cannot_judge() {
     post(r#"{"method":"tools/call","params":{"name":"look"},"method":"ping"}"#).await.expect_status(400);
     post(r#"{"method":"tools/call","params":{"name":"look","name":"drop"}}"#).await.expect_status(400);
     post(r#"{"METHOD":"tools/call","params":{"name":"drop"}}"#).await.expect_status(400);
+    // Each message asks for little, all of them for a lot.
+    let listen = json!({ "method": "subscriptions/listen",
+        "params": { "notifications": { "resourceSubscriptions": vec!["x:y"; 500] } } });
+    for (messages, status) in [(2, 200), (3, 400), (800, 400)] {
+        let answer = served.client.post("/mcp").bearer("reader").json(&json!(vec![&listen; messages])).send();
+        answer.await.expect_status(status);
+    }
     let large = served.client.post("/mcp").bearer("reader").body(vec![b' '; 5 << 20]).send().await;
     large.expect_status(413);
     // A compressed body is no JSON: nothing here unpacks what a peer packed.
