@@ -81,21 +81,28 @@ impl Policy {
                 by_arguments = self.argument_needs(name, || params.arguments())?;
             }
         }
-        if items.is_empty()
-            && let Some(uri) = params.uri.as_deref()
-        {
-            // Skills and what else may come: another way to a resource needs what the resource needs, and opens nothing.
-            needed = needed.union(&self.resource_needs(uri));
-        }
+        // Skills and what else may come: another way to a resource needs what the resource needs, and opens nothing.
+        let elsewhere = if items.is_empty() { params.uri.as_deref() } else { None };
+        let by_resource = elsewhere.and_then(|uri| self.resource_needs(uri));
+        needed = needed.union(by_resource.as_ref().unwrap_or(&Scopes::none()));
         // What arguments need is said of this very call, so it counts for a tool that is open otherwise, too.
         needed = needed.union(&by_arguments);
         let open = self.allows_anonymous()
             && by_arguments.is_empty()
-            && (self.opens_method(method)
-                || is_lifecycle(method)
-                || (!items.is_empty() && items.iter().all(|item| self.opens(*item))))
+            && by_resource.is_none()
+            && (self.opens_method(method) || self.opens_by_the_way(method, &items))
             && items.iter().all(|item| self.opens(*item));
         Ok((needed, open))
+    }
+
+    /// Whether a method is open because something else is: as a way to what is open, or as a part of meeting the server. A
+    /// rule of its own closes it, unless it is the very method that what is open is for.
+    fn opens_by_the_way(&self, method: &str, items: &[Item<'_>]) -> bool {
+        if items.is_empty() {
+            is_lifecycle(method) && !self.rules_method(method)
+        } else {
+            items.iter().all(|item| item.method() == method) || !self.rules_method(method)
+        }
     }
 }
 
@@ -325,6 +332,48 @@ mod tests {
             let as_expected = if fits { outcome.is_ok() } else { matches!(outcome, Err(Refusal::Body(_))) };
             assert!(as_expected, "{} messages, {} bytes: {outcome:?}", messages.len(), body.len());
         }
+    }
+
+    #[test]
+    fn nothing_that_has_a_rule_is_opened_by_the_way() {
+        let policy = Policy::new()
+            .method("resources/list", "list")
+            .method("resources/subscribe", "watch")
+            .method("subscriptions/listen", "watch")
+            .method("notifications/initialized", "init")
+            .resource("file:///secret", "secret")
+            .resource("file:///members", Scopes::none())
+            .allow_anonymous_resource("file:///motd")
+            .allow_anonymous_method("skills/get")
+            .allow_anonymous_method("resources/read");
+        let nobody = Identity::anonymous();
+        let closed = |body: &str, scopes: Scopes| {
+            check(&policy, &nobody, body, Err(Refusal::SignIn(scopes.clone())));
+            if !scopes.is_empty() {
+                check(&policy, &caller(""), body, Err(Refusal::Scopes(scopes)));
+            }
+        };
+        let of = |method: &str, uri: &str| format!(r#"{{"method":"{method}","params":{{"uri":"{uri}"}}}}"#);
+        closed(r#"{"method":"resources/list"}"#, Scopes::from("list"));
+        closed(r#"{"method":"subscriptions/listen"}"#, Scopes::from("watch"));
+        closed(r#"{"method":"notifications/initialized"}"#, Scopes::from("init"));
+        closed(&of("resources/subscribe", "file:///motd"), Scopes::from("watch"));
+        closed(&of("skills/get", "file:///secret"), Scopes::from("secret"));
+        closed(&of("resources/read", "file:///secret"), Scopes::from("secret"));
+        // A rule that asks for no scope asks to sign in.
+        closed(&of("resources/read", "file:///members"), Scopes::none());
+        closed(&of("skills/get", "file:///members"), Scopes::none());
+        for (method, uri) in [
+            ("resources/read", "file:///motd"),
+            ("resources/read", "file:///other"),
+            ("resources/unsubscribe", "file:///motd"),
+            ("skills/get", "file:///other"),
+        ] {
+            check(&policy, &nobody, &of(method, uri), Ok(()));
+        }
+        check(&policy, &nobody, r#"{"method":"tools/list"}"#, Ok(()));
+        let both = Policy::new().method("ping", "p").allow_anonymous_method("ping");
+        check(&both, &nobody, r#"{"method":"ping"}"#, Ok(()));
     }
 
     #[test]

@@ -67,6 +67,17 @@ pub enum Item<'a> {
     Resource(&'a str),
 }
 
+impl Item<'_> {
+    /// The method that a call for it is made with.
+    pub(super) fn method(&self) -> &'static str {
+        match self {
+            Self::Tool(_) => "tools/call",
+            Self::Prompt(_) => "prompts/get",
+            Self::Resource(_) => "resources/read",
+        }
+    }
+}
+
 impl Policy {
     /// A policy that asks nothing beyond being signed in.
     #[must_use]
@@ -260,29 +271,28 @@ impl Policy {
     /// All scopes that calling, getting or reading an item needs.
     pub(super) fn needs(&self, item: Item<'_>) -> Scopes {
         let rules = &self.0;
-        let (method, own) = match item {
-            Item::Tool(name) => ("tools/call", rules.tools.get(name).cloned().unwrap_or_default()),
-            Item::Prompt(name) => ("prompts/get", rules.prompts.get(name).cloned().unwrap_or_default()),
-            Item::Resource(uri) => ("resources/read", self.resource_needs(uri)),
+        let own = match item {
+            Item::Tool(name) => rules.tools.get(name).cloned(),
+            Item::Prompt(name) => rules.prompts.get(name).cloned(),
+            Item::Resource(uri) => self.resource_needs(uri),
         };
-        rules.required.union(&self.method_needs(method)).union(&own)
+        rules.required.union(&self.method_needs(item.method())).union(&own.unwrap_or_default())
     }
 
-    pub(super) fn resource_needs(&self, uri: &str) -> Scopes {
+    /// The scopes of the rules for a resource; none where there is no rule.
+    pub(super) fn resource_needs(&self, uri: &str) -> Option<Scopes> {
         let rules = &self.0;
-        let mut needed = Scopes::none();
         if rules.resources.is_empty() && rules.resource_prefixes.is_empty() {
-            return needed;
+            return None;
         }
+        let mut needed = None;
+        let mut add = |scopes: &Scopes| {
+            needed = Some(needed.take().unwrap_or_else(Scopes::none).union(scopes));
+        };
         for form in forms(uri) {
-            if let Some(scopes) = rules.resources.get(form.as_ref()) {
-                needed = needed.union(scopes);
-            }
-            for (prefix, scopes) in &rules.resource_prefixes {
-                if form.starts_with(prefix.as_str()) {
-                    needed = needed.union(scopes);
-                }
-            }
+            rules.resources.get(form.as_ref()).map(&mut add);
+            let prefixes = rules.resource_prefixes.iter();
+            prefixes.filter(|(prefix, _)| form.starts_with(prefix.as_str())).for_each(|(_, s)| add(s));
         }
         needed
     }
@@ -291,8 +301,15 @@ impl Policy {
         self.0.open.contains(&Open::Method(method.to_owned()))
     }
 
+    pub(super) fn rules_method(&self, method: &str) -> bool {
+        self.0.methods.contains_key(method)
+    }
+
     pub(super) fn opens(&self, item: Item<'_>) -> bool {
         let rules = &self.0;
+        if rules.open.is_empty() {
+            return false;
+        }
         let named = match item {
             Item::Tool(name) => Open::Tool(name.to_owned()),
             Item::Prompt(name) => Open::Prompt(name.to_owned()),
@@ -302,14 +319,12 @@ impl Policy {
             return true;
         }
         // A method opened as a whole opens what nobody wrote a rule for.
-        let (method, ruled) = match item {
-            Item::Tool(name) => {
-                ("tools/call", rules.tools.contains_key(name) || rules.tool_arguments.contains_key(name))
-            }
-            Item::Prompt(name) => ("prompts/get", rules.prompts.contains_key(name)),
-            Item::Resource(uri) => ("resources/read", !self.resource_needs(uri).is_empty()),
+        let ruled = || match item {
+            Item::Tool(name) => rules.tools.contains_key(name) || rules.tool_arguments.contains_key(name),
+            Item::Prompt(name) => rules.prompts.contains_key(name),
+            Item::Resource(uri) => self.resource_needs(uri).is_some(),
         };
-        !ruled && self.opens_method(method)
+        self.opens_method(item.method()) && !ruled()
     }
 
     /// What of `needed` a caller lacks, hierarchy considered.
