@@ -22,7 +22,9 @@
 mod decide;
 mod few;
 mod message;
+mod resources;
 mod rules;
+mod steps;
 mod uri;
 
 pub(crate) use decide::{Asked, Refusal};

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{Identity, Scope, Scopes};
 
-use super::uri::forms;
+use super::resources::ResourceRules;
 
 /// Whether holding one scope is as good as holding another.
 type Implies = Arc<dyn Fn(&Scope, &Scope) -> bool + Send + Sync>;
@@ -26,8 +26,7 @@ struct Rules {
     tools: HashMap<String, Scopes>,
     tool_arguments: HashMap<String, Vec<ByArguments>>,
     prompts: HashMap<String, Scopes>,
-    resources: HashMap<String, Scopes>,
-    resource_prefixes: Vec<(String, Scopes)>,
+    resources: ResourceRules,
     open: HashSet<Open>,
     implies: Option<Implies>,
     form: ChallengeForm,
@@ -128,17 +127,21 @@ impl Policy {
         self.change(|rules| add(&mut rules.prompts, name, &scopes.into()))
     }
 
-    /// Scopes for reading, subscribing to and completing one resource, by URI. The URI counts as written and with its
-    /// percent-encoding and dots resolved: either spelling needs the scopes.
+    /// Scopes for reading, subscribing to and completing one resource, by URI.
+    ///
+    /// They are needed for whatever a server could take for that URI: encoded, with dots and more slashes, in other letter
+    /// case, with a user's name, a query, a fragment. A URI that could be taken for too many things needs the scopes of all
+    /// rules for resources. What only the server knows, such as links in its file system, no rule can know; and a server that
+    /// does not look at the scheme reads `x:///a` where the rule is for `file:///a`.
     #[must_use]
     pub fn resource(self, uri: &str, scopes: impl Into<Scopes>) -> Self {
-        self.change(|rules| add(&mut rules.resources, uri, &scopes.into()))
+        self.change(|rules| rules.resources.add(uri, &scopes.into()))
     }
 
     /// Scopes for every resource whose URI begins so, as [`resource`](Self::resource) otherwise.
     #[must_use]
     pub fn resources_under(self, prefix: &str, scopes: impl Into<Scopes>) -> Self {
-        self.change(|rules| rules.resource_prefixes.push((prefix.to_owned(), scopes.into())))
+        self.change(|rules| rules.resources.add_under(prefix, &scopes.into()))
     }
 
     /// Lets anybody call a tool without signing in, and see the lists; everything else keeps asking.
@@ -153,7 +156,7 @@ impl Policy {
         self.open(Open::Prompt(name.to_owned()))
     }
 
-    /// Lets anybody read a resource without signing in, by its exact URI.
+    /// Lets anybody read a resource without signing in, by its URI letter for letter: other spellings are not opened.
     #[must_use]
     pub fn allow_anonymous_resource(self, uri: &str) -> Self {
         self.open(Open::Resource(uri.to_owned()))
@@ -208,7 +211,6 @@ impl Policy {
         let no_rules = rules.tools.is_empty()
             && rules.prompts.is_empty()
             && rules.resources.is_empty()
-            && rules.resource_prefixes.is_empty()
             && rules.methods.is_empty();
         // Where something is open, callers without the scopes for anything at all get to see lists, too.
         let no_strangers = rules.required.is_empty() || !self.allows_anonymous();
@@ -249,8 +251,7 @@ impl Policy {
             && rules.tools.is_empty()
             && rules.tool_arguments.is_empty()
             && rules.prompts.is_empty()
-            && rules.resources.is_empty()
-            && rules.resource_prefixes.is_empty();
+            && rules.resources.is_empty();
         !no_rules || (self.allows_anonymous() && !rules.required.is_empty())
     }
 
@@ -279,22 +280,9 @@ impl Policy {
         rules.required.union(&self.method_needs(item.method())).union(&own.unwrap_or_default())
     }
 
-    /// The scopes of the rules for a resource; none where there is no rule.
+    /// The scopes of the rules for a resource; nothing where there is no rule.
     pub(super) fn resource_needs(&self, uri: &str) -> Option<Scopes> {
-        let rules = &self.0;
-        if rules.resources.is_empty() && rules.resource_prefixes.is_empty() {
-            return None;
-        }
-        let mut needed = None;
-        let mut add = |scopes: &Scopes| {
-            needed = Some(needed.take().unwrap_or_else(Scopes::none).union(scopes));
-        };
-        for form in forms(uri) {
-            rules.resources.get(form.as_ref()).map(&mut add);
-            let prefixes = rules.resource_prefixes.iter();
-            prefixes.filter(|(prefix, _)| form.starts_with(prefix.as_str())).for_each(|(_, s)| add(s));
-        }
-        needed
+        self.0.resources.needs(uri)
     }
 
     pub(super) fn opens_method(&self, method: &str) -> bool {

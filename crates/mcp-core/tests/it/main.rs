@@ -12,6 +12,7 @@ mod request_state;
 mod router;
 mod session;
 mod site;
+mod spellings;
 mod start;
 mod streams;
 mod support;
