@@ -122,22 +122,27 @@ fn is_lifecycle(method: &str) -> bool {
 }
 
 impl Asked {
-    /// Methods and names, shortened: they are the caller's text.
+    /// Methods and names, shortened: they are the caller's text. What is left out is counted, so that nobody hides a call
+    /// behind others unseen.
     pub(crate) fn of(messages: &[Message<'_>]) -> Self {
-        let mut words = Vec::new();
-        for message in messages.iter().take(8) {
-            if let Some(method) = message.method.as_deref() {
-                let name = message.params().ok().and_then(|p| p.name.or(p.uri).map(|n| n.into_owned()));
-                let word = match name {
-                    Some(name) => format!("{method} {name}"),
-                    None => method.to_owned(),
-                };
-                words.push(word.chars().take(200).collect::<String>());
-            }
+        let mut asked = messages.iter().filter_map(|message| Some((message, message.method.as_deref()?)));
+        let mut words: Vec<String> = Vec::new();
+        for (message, method) in asked.by_ref().take(MOST_WORDS) {
+            let name = message.params().ok().and_then(|params| params.name.or(params.uri));
+            let word = match name {
+                Some(name) => format!("{method} {name}"),
+                None => method.to_owned(),
+            };
+            words.push(word.chars().take(200).collect());
         }
+        let more = asked.count();
+        words.extend((more > 0).then(|| format!("and {more} more")));
         Self(words.join(", "))
     }
 }
+
+/// How many messages of a body are named in a record.
+const MOST_WORDS: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -301,6 +306,19 @@ mod tests {
         assert!(matches!(policy.decide(&caller(""), &messages), Err(Refusal::Body(_))));
         let batch = format!("[{}]", vec![r#"{"method":"ping"}"#; 5000].join(","));
         assert!(parse(batch.as_bytes(), &HeaderMap::new()).is_err());
+    }
+
+    #[test]
+    fn a_record_says_how_much_it_leaves_out() {
+        let asked = |messages: &[String]| {
+            let body = format!("[{}]", messages.join(","));
+            Asked::of(&parse(body.as_bytes(), &HeaderMap::new()).unwrap()).0
+        };
+        let answer = || r#"{"id":1,"result":{}}"#.to_owned();
+        assert_eq!(asked(&[call("look"), answer(), call("drop")]), "tools/call look, tools/call drop");
+        let mut many = vec![call("look"); 32];
+        many.extend([answer(), call("drop"), call("drop")]);
+        assert!(asked(&many).ends_with("tools/call look, and 2 more"));
     }
 
     // The messages of a body share what it may ask for.
