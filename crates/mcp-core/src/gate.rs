@@ -211,6 +211,9 @@ impl Gate {
                 denied(why_unreadable(contradiction));
                 Err(unreadable(contradiction, id))
             }
+            Refusal::Scopes(needed) | Refusal::SignIn(needed) if self.open => {
+                Err(self.insufficient(parts, identity, needed, Some(Asked::of(&messages))))
+            }
             Refusal::Scopes(needed) => {
                 Err(self.insufficient(parts, identity, needed, Some(Asked::of(&messages))))
             }
@@ -235,9 +238,13 @@ impl Gate {
         refused.then(|| self.insufficient(parts, identity, self.policy.required().clone(), None))
     }
 
+    /// Whether a caller lacks what every request needs. Where something is open to everybody, no request needs anything for
+    /// being one, and a body says what it asks for.
     fn lacks_what_all_need(&self, identity: &Identity) -> bool {
         let needed = self.policy.required();
-        !needed.is_empty() && !self.policy.missing(identity, needed).is_empty()
+        !needed.is_empty()
+            && !self.policy.allows_anonymous()
+            && !self.policy.missing(identity, needed).is_empty()
     }
 
     /// Whether this caller has yet to sign in for what is not open. Where nobody can, an anonymous identity is the ordinary

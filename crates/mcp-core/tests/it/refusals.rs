@@ -1,5 +1,7 @@
 //! Whatever is refused is recorded.
 
+use http::Method;
+use mcp_core::NoAuth;
 use mcp_core::audit::Outcome;
 use mcp_core::policy::Policy;
 
@@ -35,4 +37,28 @@ async fn a_refusal_leaves_a_record() {
     check("{", &[], 400, "not a JSON-RPC message").await;
     check(r#"{"method":"tools/call","params":["admin"]}"#, &[], 400, "not a JSON-RPC message").await;
     check(&" ".repeat(5000), &[], 413, "too large").await;
+}
+
+#[tokio::test]
+async fn who_signed_in_may_listen_where_everybody_may() {
+    let tokens = Tokens::default().with("ada", caller("ada", ""));
+    let open = Policy::new().require("mcp").allow_anonymous_tool("search");
+    let served = serve("", |site| site.resource("/mcp", mirror()).auth(tokens).policy(open)).await;
+    for method in [Method::GET, Method::DELETE] {
+        served.client.request(method.clone(), "/mcp").send().await.expect_status(200);
+        served.client.request(method, "/mcp").bearer("ada").send().await.expect_status(200);
+    }
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"other"}}"#;
+    served.client.post("/mcp").body(call).send().await.expect_status(401);
+    served.client.post("/mcp").bearer("ada").body(call).send().await.expect_status(403);
+}
+
+// covers: AUTH-30
+#[tokio::test]
+async fn nobody_is_sent_to_sign_in_where_nobody_can() {
+    let policy = Policy::new().tool("admin", "admin").allow_anonymous_tool("search");
+    let served = serve("", |site| site.resource("/mcp", mirror()).auth(NoAuth::new()).policy(policy)).await;
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"admin"}}"#;
+    let answer = served.client.post("/mcp").body(call).send().await.expect_status(403);
+    assert_eq!(answer.header("www-authenticate"), None);
 }
