@@ -77,3 +77,93 @@ impl HttpBody for Rest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use http_body_util::BodyExt;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A stream that has these frames; `None` is a moment in which it has none.
+    struct Script(VecDeque<Option<Vec<u8>>>);
+
+    impl HttpBody for Script {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            match self.0.pop_front() {
+                None => Poll::Ready(None),
+                Some(Some(data)) => Poll::Ready(Some(Ok(Frame::data(data.into())))),
+                Some(None) => {
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+            }
+        }
+    }
+
+    async fn answer(script: &[Option<Vec<u8>>], kind: &'static str) -> Body {
+        let stream = Script(script.iter().cloned().collect()).boxed();
+        let response = Response::builder().header(CONTENT_TYPE, kind).body(stream).unwrap();
+        gathered(response).await.into_body()
+    }
+
+    const EVENTS: &str = "text/event-stream";
+
+    /// How long the whole body is, if that is known, and its first frame.
+    async fn begin(script: &[Option<Vec<u8>>], kind: &'static str) -> (Option<u64>, Bytes) {
+        let mut body = answer(script, kind).await;
+        let known = body.size_hint().exact();
+        let first = body.frame().await.unwrap().unwrap();
+        (known, first.into_data().unwrap())
+    }
+
+    fn data(text: &str) -> Option<Vec<u8>> {
+        Some(text.into())
+    }
+
+    #[tokio::test]
+    async fn what_is_there_after_others_had_their_turn_goes_out_together() {
+        // A pause while others have their turn …
+        let (known, first) = begin(&[data("a"), None, data("b")], EVENTS).await;
+        assert_eq!((known, first.as_ref()), (Some(2), &b"ab"[..]));
+        // … and one that lasts longer.
+        let (known, first) = begin(&[data("a"), None, data("b"), None, data("c")], EVENTS).await;
+        assert_eq!((known, first.as_ref()), (None, &b"ab"[..]));
+        let (known, first) = begin(&[data("a"), None, None, data("b")], EVENTS).await;
+        assert_eq!((known, first.as_ref()), (None, &b"a"[..]));
+    }
+
+    #[tokio::test]
+    async fn other_answers_stay_as_they_are() {
+        let (known, first) = begin(&[data("a"), data("b")], "application/json").await;
+        assert_eq!((known, first.as_ref()), (None, &b"a"[..]));
+    }
+
+    #[tokio::test]
+    async fn a_long_answer_is_not_held_back() {
+        let piece = vec![b'x'; MOST / 2];
+        let script: Vec<_> = std::iter::repeat_n(Some(piece), 10).collect();
+        let (known, first) = begin(&script, EVENTS).await;
+        assert_eq!((known, first.len()), (None, MOST));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_byte_is_lost_or_moved(script: Vec<Option<Vec<u8>>>) {
+            let sent: Vec<u8> = script.iter().flatten().flatten().copied().collect();
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let received = runtime.block_on(async {
+                answer(&script, EVENTS).await.collect().await.unwrap().to_bytes()
+            });
+            prop_assert_eq!(received.to_vec(), sent);
+        }
+    }
+}
