@@ -18,7 +18,7 @@ async fn check(body: &str, headers: &[(&'static str, &str)], status: u16, reason
     let served = served().await;
     let mut request = served.client.post("/mcp").bearer("ada").body(body.to_owned());
     for (name, value) in headers {
-        request = request.header(*name, *value);
+        request = request.header(name, value);
     }
     request.send().await.expect_status(status);
     let events = served.events.0.lock().unwrap();
