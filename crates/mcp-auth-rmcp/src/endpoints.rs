@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::Method;
-use mcp_core::{Body, BoxService, Clock, Policy, PublicUrl};
+use mcp_core::{Body, BoxService, Clock, PublicUrl};
 use mcp_transport_sse::{Session, SseLimits, SseService};
 use rmcp::ServerHandler;
 use rmcp::service::serve_server;
@@ -11,8 +11,8 @@ use rmcp::transport::streamable_http_server::session::local::LocalSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio_util::sync::CancellationToken;
 
+use crate::endpoint_policy::EndpointPolicy;
 use crate::gathered::gathered;
-use crate::guarded::Guarded;
 
 /// Makes the handler of a session.
 pub(crate) type Factory<H> = Arc<dyn Fn() -> H + Send + Sync>;
@@ -20,14 +20,14 @@ pub(crate) type Factory<H> = Arc<dyn Fn() -> H + Send + Sync>;
 /// rmcp's streamable HTTP service.
 pub(crate) fn streamable<H: ServerHandler>(
     make: Factory<H>,
-    policy: Policy,
+    policy: EndpointPolicy,
     hosts: Vec<String>,
     end: CancellationToken,
 ) -> BoxService {
     let mut config = StreamableHttpServerConfig::default().with_allowed_hosts(hosts);
     config.cancellation_token = end;
     let sessions: Arc<LocalSessionManager> = Arc::default();
-    let handler = move || Ok(Guarded::new(make(), policy.clone()));
+    let handler = move || policy.guard(make());
     // Shared, because rmcp's service is dear to clone: it carries its whole configuration about.
     let service = Arc::new(StreamableHttpService::new(handler, sessions, config));
     BoxService::from_boxed(move |request| {
@@ -54,14 +54,18 @@ pub(crate) fn allowed_hosts(url: &PublicUrl, more: &[String]) -> Vec<String> {
 /// The SSE service, whose sessions rmcp serves.
 pub(crate) fn sse<H: ServerHandler>(
     make: Factory<H>,
-    policy: Policy,
+    policy: EndpointPolicy,
     messages: String,
     limits: SseLimits,
     clock: Arc<dyn Clock>,
 ) -> SseService {
     let handler = move |session: Session| {
-        let handler = Guarded::new(make(), policy.clone());
+        let handler = policy.guard(make());
         async move {
+            let handler = match handler {
+                Ok(handler) => handler,
+                Err(error) => return tracing::error!(%error, "an SSE session cannot be served"),
+            };
             let outgoing = session.outgoing.clone();
             match serve_server(handler, crate::transport::SseTransport::new(session)).await {
                 // The session holds the service and drops it when it ends: no task waits for that.

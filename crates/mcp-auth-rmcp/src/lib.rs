@@ -3,6 +3,7 @@
 
 pub mod caller;
 
+mod endpoint_policy;
 mod endpoints;
 mod error;
 mod gathered;

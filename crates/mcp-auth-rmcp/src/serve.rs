@@ -16,6 +16,7 @@ use mcp_transport_sse::SseLimits;
 use rmcp::ServerHandler;
 use tokio_util::sync::CancellationToken;
 
+use crate::endpoint_policy::EndpointPolicy;
 use crate::endpoints::{Factory, allowed_hosts, sse, streamable};
 use crate::error::ServeError;
 use crate::listen::{ListenLimits, Running, start};
@@ -101,22 +102,23 @@ impl<H: ServerHandler> Serve<H> {
         self
     }
 
-    /// What callers may do. It also decides what they see of the lists. Takes the place of what was said by
-    /// [`guard`](Self::guard) before.
+    /// What callers may do on every endpoint without a policy of its own ([`Endpoint::policy`]). It also decides what they
+    /// see of the lists. What [`guard`](Self::guard) says holds beside it.
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// Lets only callers with these scopes use a tool; others do not see it, and get 403 when they call it.
+    /// Lets only callers with these scopes use a tool; others do not see it, and get 403 when they call it. This holds on
+    /// both transports, beside every policy.
     ///
     /// With [`NoAuth`](mcp_core::NoAuth) nobody holds a scope, so that a guarded tool is closed to everybody.
     ///
     /// # Panics
     /// When a literal is not a scope.
-    pub fn guard(mut self, tool: &str, scopes: impl Into<Scopes>) -> Self {
-        self.policy = self.policy.tool(tool, scopes);
-        self
+    pub fn guard(self, tool: &str, scopes: impl Into<Scopes>) -> Self {
+        let (tool, scopes) = (tool.to_owned(), scopes.into());
+        self.site_choice(|site| site.guard_tool(tool, scopes))
     }
 
     /// The address to listen on, `host:port`. Without it, that of a loopback public URL, and `127.0.0.1:8000` for any
@@ -307,16 +309,19 @@ impl<H: ServerHandler> Serve<H> {
             ));
         }
         let end = CancellationToken::new();
-        let mut site = Site::new(url.as_str()).policy(self.policy.clone()).clock(self.clock.clone());
+        let mut site = Site::new(url.as_str()).policy(self.policy).clock(self.clock.clone());
         if let Some(authenticator) = self.authenticator {
             site = site.auth(authenticator);
         }
         if let Some(address) = listener {
             site = site.listener(address);
         }
+        let mut policies = Vec::new();
         if let Some(endpoint) = self.mcp {
+            let policy = EndpointPolicy::at(endpoint.path());
+            policies.push(policy.clone());
             let hosts = allowed_hosts(&url, &self.hosts);
-            let service = streamable(self.make.clone(), self.policy.clone(), hosts, end.clone());
+            let service = streamable(self.make.clone(), policy, hosts, end.clone());
             site = site.resource(endpoint, service);
         }
         let mut sessions = None;
@@ -329,7 +334,9 @@ impl<H: ServerHandler> Serve<H> {
                     endpoint.path()
                 )));
             }
-            let service = sse(self.make, self.policy, public, self.sse_limits, self.clock.clone());
+            let policy = EndpointPolicy::at(endpoint.path());
+            policies.push(policy.clone());
+            let service = sse(self.make, policy, public, self.sse_limits, self.clock.clone());
             let stream = endpoint.path().to_owned();
             site = site.resource(endpoint, service.clone()).belongs(messages, stream);
             sessions = Some(service);
@@ -337,7 +344,11 @@ impl<H: ServerHandler> Serve<H> {
         for choice in self.site {
             site = choice(site);
         }
-        Ok((site.build().await?, Shutdown::new(end, sessions, self.clock)))
+        let site = site.build().await?;
+        for policy in policies {
+            policy.learn(&site);
+        }
+        Ok((site, Shutdown::new(end, sessions, self.clock)))
     }
 }
 

@@ -9,6 +9,7 @@ mod expiry;
 mod lifecycle;
 mod lists;
 mod passing;
+mod policies;
 mod server;
 mod sessions;
 mod setup;

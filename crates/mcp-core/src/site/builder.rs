@@ -17,8 +17,8 @@ use crate::limits::{Limits, TrustedProxies};
 use crate::policy::Policy;
 use crate::stream::Streams;
 use crate::{
-    Access, Authenticator, Body, BoxError, BoxService, Clock, ConfigError, PublicUrl, Route, SecretKey,
-    SiteContext, SystemClock,
+    Access, Authenticator, Body, BoxError, BoxService, Clock, ConfigError, PublicUrl, Route, Scopes,
+    SecretKey, SiteContext, SystemClock,
 };
 
 use super::endpoint::Endpoint;
@@ -35,6 +35,7 @@ pub struct SiteBuilder {
     routes: Vec<Route>,
     authenticator: Option<Arc<dyn Authenticator>>,
     policy: Policy,
+    guarded_tools: Vec<(String, Scopes)>,
     hosts: Vec<String>,
     origins: Vec<String>,
     any_origin: bool,
@@ -58,6 +59,7 @@ impl SiteBuilder {
             routes: Vec::new(),
             authenticator: None,
             policy: Policy::new(),
+            guarded_tools: Vec::new(),
             hosts: Vec::new(),
             origins: Vec::new(),
             any_origin: false,
@@ -107,6 +109,16 @@ impl SiteBuilder {
     /// What callers may do, on every endpoint without a policy of its own.
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// Lets only callers with these scopes use a tool, on every endpoint: this holds beside the site's policy and beside
+    /// those of endpoints.
+    ///
+    /// # Panics
+    /// When a literal is not a scope.
+    pub fn guard_tool(mut self, name: impl Into<String>, scopes: impl Into<Scopes>) -> Self {
+        self.guarded_tools.push((name.into(), scopes.into()));
         self
     }
 
@@ -291,6 +303,12 @@ impl SiteBuilder {
         Ok(guard)
     }
 
+    /// The policy that decides at an endpoint: its own or the site's, and what holds everywhere.
+    fn policy_of(&self, endpoint: &Endpoint) -> Policy {
+        let policy = endpoint.own_policy().unwrap_or(&self.policy).clone();
+        self.guarded_tools.iter().fold(policy, |policy, (name, scopes)| policy.tool(name, scopes.clone()))
+    }
+
     fn gate(
         &self,
         authenticator: &Arc<dyn Authenticator>,
@@ -300,7 +318,7 @@ impl SiteBuilder {
         streams: &Arc<Streams>,
     ) -> Arc<crate::gate::Gate> {
         let mut layer = AuthLayerBuilder::new(authenticator.clone(), resource.clone())
-            .policy(endpoint.own_policy().unwrap_or(&self.policy).clone())
+            .policy(self.policy_of(endpoint))
             .clock(self.clock.clone())
             .audit(self.audit.clone())
             .session_key(session_key.clone());

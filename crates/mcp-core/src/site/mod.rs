@@ -35,9 +35,9 @@ pub use endpoint::Endpoint;
 
 use crate::guard::Guard;
 use crate::stream::Streams;
-use crate::{Access, Clock, ProtectedResource, PublicUrl, audit::Audit};
+use crate::{Access, Clock, Policy, ProtectedResource, PublicUrl, audit::Audit};
 
-use table::Table;
+use table::{Table, Target};
 
 /// A server: one public URL, its MCP endpoints, and everything before them. A tower service, cheap to clone.
 #[derive(Clone)]
@@ -89,6 +89,17 @@ impl Site {
     #[must_use]
     pub fn resources(&self) -> &[ProtectedResource] {
         &self.0.resources
+    }
+
+    /// The policy that decides at the endpoint with this path below the site, everything said about it considered: what
+    /// lists have to be filtered by ([`Policy::visible`]) that shall agree with the gate. `None` where no endpoint is.
+    #[must_use]
+    pub fn policy_at(&self, path: &str) -> Option<&Policy> {
+        let path = format!("{}{}", self.0.url.path(), path.trim_end_matches('/'));
+        match self.0.table.find(if path.is_empty() { "/" } else { &path }) {
+            Some(Target::Protected { gate, .. }) => Some(&gate.policy),
+            _ => None,
+        }
     }
 
     /// How many watched streams are open.

@@ -1,6 +1,7 @@
 //! Policy and anonymous access on the wire.
 
-use mcp_core::policy::{ChallengeForm, Policy};
+use mcp_core::Endpoint;
+use mcp_core::policy::{ChallengeForm, Item, Policy};
 use serde_json::{Value, json};
 
 use crate::support::{Endless, Served, Tokens, caller, mirror, serve};
@@ -192,4 +193,32 @@ async fn a_nameless_caller_has_no_scopes_on_any_method() {
         answer.expect_status(401).expect_challenge(|c| c.no_error().scopes("mcp"));
     }
     served.client.get("/mcp").send().await.expect_status(401);
+}
+
+#[tokio::test]
+async fn a_guarded_tool_is_guarded_whatever_policy_counts() {
+    let tokens =
+        Tokens::default().with("reader", caller("ada", "mcp")).with("admin", caller("eve", "mcp admin"));
+    let served = serve("/below", |site| {
+        site.resource("/mcp", mirror())
+            .resource(Endpoint::at("/own").policy(Policy::new().require("mcp")), mirror())
+            .auth(tokens)
+            .guard_tool("drop", "admin")
+            .policy(Policy::new().tool("look", "admin"))
+    })
+    .await;
+    let status = async |path: &str, token: &str, tool: &str| {
+        served.client.post(path).bearer(token).json(&call(tool)).send().await.status()
+    };
+    for (path, tool, reader) in
+        [("/mcp", "drop", 403), ("/own", "drop", 403), ("/mcp", "look", 403), ("/own", "look", 200)]
+    {
+        assert_eq!(status(path, "reader", tool).await, reader, "{path} {tool}");
+        assert_eq!(status(path, "admin", tool).await, 200, "{path} {tool}");
+        // Whoever filters lists by this policy shows exactly what may be called.
+        let policy = served.site.policy_at(path).unwrap();
+        assert_eq!(policy.visible(&caller("ada", "mcp"), Item::Tool(tool)), reader == 200, "{path} {tool}");
+    }
+    assert!(served.site.policy_at("/healthz").is_none());
+    assert!(served.site.policy_at("/").is_none());
 }
