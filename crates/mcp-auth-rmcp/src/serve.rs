@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use mcp_core::audit::AuditSink;
 use mcp_core::limits::{Limits, TrustedProxies};
+use mcp_core::policy::ChallengeForm;
 use mcp_core::{
     Authenticator, Clock, ConfigError, Endpoint, Policy, PublicUrl, Scopes, SecretKey, Site, SiteBuilder,
     SystemClock,
@@ -338,6 +339,8 @@ impl<H: ServerHandler> Serve<H> {
             policies.push(policy.clone());
             let service = sse(self.make, policy, public, self.sse_limits, self.clock.clone());
             let stream = endpoint.path().to_owned();
+            // Answers to messages are read from the stream only: a tool result in the response to a POST reaches nobody.
+            let endpoint = endpoint.challenge_form(ChallengeForm::Http);
             site = site.resource(endpoint, service.clone()).belongs(messages, stream);
             sessions = Some(service);
         }

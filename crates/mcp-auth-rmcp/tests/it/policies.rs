@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mcp_auth_rmcp::Serve;
 use mcp_auth_testkit::{Client, Era};
+use mcp_core::policy::ChallengeForm;
 use mcp_core::{Endpoint, Policy};
 use serde_json::{Value, json};
 
@@ -78,4 +79,26 @@ async fn tools_say_how_to_sign_in_by_the_policy_that_counts() {
     let mut mcp = client.mcp("/mcp").era(Era::Stateless).bearer("ada.admin");
     let list = mcp.request("tools/list", json!({})).await.message().await["result"].clone();
     assert_eq!(schemes(&list, "admin").unwrap(), &json!([{ "type": "oauth2", "scopes": ["admin"] }]));
+}
+
+// Clients of 2024-11-05 read answers from the stream, and nothing of the response to a POST but its status.
+#[tokio::test]
+async fn over_sse_a_call_that_needs_sign_in_is_401_in_whatever_form() {
+    let policy = || Policy::new().allow_anonymous_tool("hello").challenge_form(ChallengeForm::ToolResult);
+    let own = Endpoint::at("/sse").policy(policy());
+    for server in [server(Tools::new()).policy(policy()), server(Tools::new()).sse(own, "/messages")] {
+        let running = server.start().await.unwrap();
+        let client = Client::new(running.url().as_str());
+        let mut sse = client.sse("/sse").open().await;
+        sse.initialize().await;
+        let call =
+            json!({ "jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": { "name": "whoami" } });
+        sse.post(&call).await.expect_status(401).expect_challenge(|c| c.scheme("Bearer").no_error());
+        assert_eq!(sse.call("hello", json!({})).await["result"]["content"][0]["text"], "hello");
+    }
+    // Over streamable HTTP it is a tool result where that was chosen.
+    let running = server(Tools::new()).policy(policy()).start().await.unwrap();
+    let mut mcp = Client::new(running.url().as_str()).mcp("/mcp").era(Era::Stateless);
+    let told = mcp.call("whoami", json!({})).await.expect_status(200).json();
+    assert!(told["result"]["_meta"]["mcp/www_authenticate"][0].is_string(), "{told}");
 }

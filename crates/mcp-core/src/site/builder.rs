@@ -306,7 +306,14 @@ impl SiteBuilder {
     /// The policy that decides at an endpoint: its own or the site's, and what holds everywhere.
     fn policy_of(&self, endpoint: &Endpoint) -> Policy {
         let policy = endpoint.own_policy().unwrap_or(&self.policy).clone();
-        self.guarded_tools.iter().fold(policy, |policy, (name, scopes)| policy.tool(name, scopes.clone()))
+        let policy = self
+            .guarded_tools
+            .iter()
+            .fold(policy, |policy, (name, scopes)| policy.tool(name, scopes.clone()));
+        match endpoint.own_challenge_form() {
+            Some(form) => policy.challenge_form(form),
+            None => policy,
+        }
     }
 
     fn gate(

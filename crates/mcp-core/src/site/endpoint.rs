@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::policy::Policy;
+use crate::policy::{ChallengeForm, Policy};
 use crate::{ProtectedResource, PublicUrl, Scopes};
 
 /// An MCP endpoint: a path, and what its metadata and its policy say beyond the site's.
@@ -22,6 +22,7 @@ pub struct Endpoint {
     metadata: Map<String, Value>,
     scopes: Scopes,
     policy: Option<Policy>,
+    challenge_form: Option<ChallengeForm>,
 }
 
 impl Endpoint {
@@ -34,6 +35,7 @@ impl Endpoint {
             metadata: Map::new(),
             scopes: Scopes::none(),
             policy: None,
+            challenge_form: None,
         }
     }
 
@@ -84,6 +86,14 @@ impl Endpoint {
         self
     }
 
+    /// How callers are told to sign in here, whatever the policy says: for endpoints whose answers are not read from the
+    /// response to a POST, such as those of HTTP+SSE.
+    #[must_use]
+    pub fn challenge_form(mut self, form: ChallengeForm) -> Self {
+        self.challenge_form = Some(form);
+        self
+    }
+
     /// The path.
     #[must_use]
     pub fn path(&self) -> &str {
@@ -92,6 +102,10 @@ impl Endpoint {
 
     pub(crate) fn own_policy(&self) -> Option<&Policy> {
         self.policy.as_ref()
+    }
+
+    pub(crate) fn own_challenge_form(&self) -> Option<ChallengeForm> {
+        self.challenge_form
     }
 
     pub(crate) fn resource(&self, site: &PublicUrl) -> ProtectedResource {

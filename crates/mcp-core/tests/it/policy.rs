@@ -222,3 +222,18 @@ async fn a_guarded_tool_is_guarded_whatever_policy_counts() {
     assert!(served.site.policy_at("/healthz").is_none());
     assert!(served.site.policy_at("/").is_none());
 }
+
+#[tokio::test]
+async fn an_endpoint_may_have_a_form_of_its_own() {
+    let policy = Policy::new().allow_anonymous_tool("search").challenge_form(ChallengeForm::ToolResult);
+    let served = serve("", |site| {
+        site.resource("/mcp", mirror())
+            .resource(Endpoint::at("/sse").challenge_form(ChallengeForm::Http), mirror())
+            .auth(Tokens::default())
+            .policy(policy)
+    })
+    .await;
+    for (path, status) in [("/mcp", 200), ("/sse", 401)] {
+        served.client.post(path).json(&call("drop")).send().await.expect_status(status);
+    }
+}
