@@ -7,12 +7,12 @@ use mcp_core::{Body, BoxService, Clock, PublicUrl};
 use mcp_transport_sse::{Session, SseLimits, SseService};
 use rmcp::ServerHandler;
 use rmcp::service::serve_server;
-use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio_util::sync::CancellationToken;
 
 use crate::endpoint_policy::EndpointPolicy;
 use crate::gathered::gathered;
+use crate::sessions::Sessions;
 
 /// Makes the handler of a session.
 pub(crate) type Factory<H> = Arc<dyn Fn() -> H + Send + Sync>;
@@ -21,12 +21,12 @@ pub(crate) type Factory<H> = Arc<dyn Fn() -> H + Send + Sync>;
 pub(crate) fn streamable<H: ServerHandler>(
     make: Factory<H>,
     policy: EndpointPolicy,
+    sessions: Arc<Sessions>,
     hosts: Vec<String>,
     end: CancellationToken,
 ) -> BoxService {
     let mut config = StreamableHttpServerConfig::default().with_allowed_hosts(hosts);
     config.cancellation_token = end;
-    let sessions: Arc<LocalSessionManager> = Arc::default();
     let handler = move || policy.guard(make());
     // Shared, because rmcp's service is dear to clone: it carries its whole configuration about.
     let service = Arc::new(StreamableHttpService::new(handler, sessions, config));

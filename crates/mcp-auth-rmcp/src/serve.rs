@@ -21,6 +21,7 @@ use crate::endpoint_policy::EndpointPolicy;
 use crate::endpoints::{Factory, allowed_hosts, sse, streamable};
 use crate::error::ServeError;
 use crate::listen::{ListenLimits, Running, start};
+use crate::sessions::{Bounded, SessionLimits, Sessions};
 use crate::shutdown::Shutdown;
 use crate::signals;
 
@@ -56,6 +57,7 @@ pub fn serve_each<H: ServerHandler>(make: impl Fn() -> H + Send + Sync + 'static
         hosts: Vec::new(),
         mcp: Some("/mcp".into()),
         sse: Some(("/sse".into(), "/messages".to_owned())),
+        session_limits: SessionLimits::default(),
         sse_limits: SseLimits::default(),
         listen: ListenLimits::default(),
         clock: Arc::new(SystemClock),
@@ -76,6 +78,7 @@ pub struct Serve<H> {
     hosts: Vec<String>,
     mcp: Option<Endpoint>,
     sse: Option<(Endpoint, String)>,
+    session_limits: SessionLimits,
     sse_limits: SseLimits,
     listen: ListenLimits,
     clock: Arc<dyn Clock>,
@@ -202,6 +205,12 @@ impl<H: ServerHandler> Serve<H> {
         self
     }
 
+    /// Bounds of the sessions of streamable HTTP.
+    pub fn session_limits(mut self, limits: SessionLimits) -> Self {
+        self.session_limits = limits;
+        self
+    }
+
     /// Bounds of HTTP+SSE.
     pub fn sse_limits(mut self, limits: SseLimits) -> Self {
         self.sse_limits = limits;
@@ -318,14 +327,17 @@ impl<H: ServerHandler> Serve<H> {
             site = site.listener(address);
         }
         let mut policies = Vec::new();
+        let mut places = None;
         if let Some(endpoint) = self.mcp {
             let policy = EndpointPolicy::at(endpoint.path());
             policies.push(policy.clone());
             let hosts = allowed_hosts(&url, &self.hosts);
-            let service = streamable(self.make.clone(), policy, hosts, end.clone());
-            site = site.resource(endpoint, service);
+            let sessions = Arc::new(Sessions::new(&self.session_limits));
+            places = Some(sessions.places().clone());
+            let service = streamable(self.make.clone(), policy, sessions, hosts, end.clone());
+            site = site.resource(endpoint, Bounded::new(service, self.session_limits.retry_after));
         }
-        let mut sessions = None;
+        let mut sse_sessions = None;
         if let Some((endpoint, messages)) = self.sse {
             let public = format!("{}{messages}", url.path());
             if public.ends_with(endpoint.path()) {
@@ -342,7 +354,7 @@ impl<H: ServerHandler> Serve<H> {
             // Answers to messages are read from the stream only: a tool result in the response to a POST reaches nobody.
             let endpoint = endpoint.challenge_form(ChallengeForm::Http);
             site = site.resource(endpoint, service.clone()).belongs(messages, stream);
-            sessions = Some(service);
+            sse_sessions = Some(service);
         }
         for choice in self.site {
             site = choice(site);
@@ -351,7 +363,7 @@ impl<H: ServerHandler> Serve<H> {
         for policy in policies {
             policy.learn(&site);
         }
-        Ok((site, Shutdown::new(end, sessions, self.clock)))
+        Ok((site, Shutdown::new(end, places, sse_sessions, self.clock)))
     }
 }
 

@@ -8,17 +8,31 @@ use mcp_core::Clock;
 use mcp_transport_sse::SseService;
 use tokio_util::sync::CancellationToken;
 
+use crate::sessions::Places;
+
 /// Ends the sessions of a server whose serving loop is somebody else's. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Shutdown {
     streamable: CancellationToken,
+    places: Option<Arc<Places>>,
     sse: Option<SseService>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Shutdown {
-    pub(crate) fn new(streamable: CancellationToken, sse: Option<SseService>, clock: Arc<dyn Clock>) -> Self {
-        Self { streamable, sse, clock }
+    pub(crate) fn new(
+        streamable: CancellationToken,
+        places: Option<Arc<Places>>,
+        sse: Option<SseService>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { streamable, places, sse, clock }
+    }
+
+    /// How many sessions of streamable HTTP are open.
+    #[must_use]
+    pub fn mcp_sessions(&self) -> usize {
+        self.places.as_ref().map_or(0, |places| places.len())
     }
 
     /// How many HTTP+SSE sessions are open.

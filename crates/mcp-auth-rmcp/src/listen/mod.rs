@@ -138,6 +138,12 @@ impl Running {
         self.connections.len().saturating_sub(1)
     }
 
+    /// How many sessions of streamable HTTP are open.
+    #[must_use]
+    pub fn mcp_sessions(&self) -> usize {
+        self.shutdown.mcp_sessions()
+    }
+
     /// How many HTTP+SSE sessions are open.
     #[must_use]
     pub fn sse_sessions(&self) -> usize {

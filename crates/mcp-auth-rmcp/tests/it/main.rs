@@ -11,6 +11,7 @@ mod lists;
 mod passing;
 mod policies;
 mod server;
+mod session_limits;
 mod sessions;
 mod setup;
 mod transports;
