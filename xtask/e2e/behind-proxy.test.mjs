@@ -1,4 +1,4 @@
-// The token example published under a path, by a reverse proxy that strips it and by one that does not.
+// The examples published under a path, by a reverse proxy that strips it and by one that does not.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 
@@ -21,7 +21,7 @@ for (const strip of [true, false]) {
   const resource = (endpoint) => `${server.url}${endpoint}`;
   const metadata = (endpoint) => `${proxy.url}/.well-known/oauth-protected-resource${MOUNT}${endpoint}`;
 
-  describe(`behind a proxy that ${strip ? 'strips' : 'keeps'} the path`, { concurrency: true }, () => {
+  describe(`token, behind a proxy that ${strip ? 'strips' : 'keeps'} the path`, { concurrency: true }, () => {
     for (const { client, endpoint } of pairs) {
       const call = (token) => client.call({ url: resource(endpoint), transport: endpoint, token, tool: 'whoami' });
 
@@ -61,6 +61,24 @@ for (const strip of [true, false]) {
         const { client } = pairs[0];
         const answer = await client.call({ url: resource(endpoint), transport: endpoint, token, tool: 'whoami' });
         assert.equal(answer.refused?.status, 401);
+      });
+    }
+  });
+
+  const openFront = await freePort();
+  const open = await startExample('no-auth', { MCP_PUBLIC_URL: `http://127.0.0.1:${openFront}${MOUNT}` });
+  const openProxy = await startProxy({ port: openFront, target: open.port, mount: MOUNT, strip });
+  after(async () => {
+    await openProxy.close();
+    await open.stop();
+  });
+
+  describe(`no-auth, behind a proxy that ${strip ? 'strips' : 'keeps'} the path`, { concurrency: true }, () => {
+    for (const { client, endpoint } of pairs) {
+      // covers: SSE-04
+      it(`${client.name} calls its tools over ${endpoint}`, async () => {
+        const answer = await client.call({ url: `${open.url}${endpoint}`, transport: endpoint, tool: 'whoami' });
+        assert.equal(answer.text, 'anonymous');
       });
     }
   });

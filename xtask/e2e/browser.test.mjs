@@ -1,4 +1,5 @@
-// A web page on another origin, in a real browser: what it may send, and what it may read.
+// A web page on another origin, in a real browser: what it may send, and what it may read. At the example that asks for
+// tokens, and at the open one, which nothing else protects from the pages of strangers.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { existsSync } from 'node:fs';
@@ -35,6 +36,7 @@ describe('a page on another origin', { skip }, () => {
   let friend;
   let stranger;
   let server;
+  let open;
   let trusted;
   let untrusted;
 
@@ -44,6 +46,7 @@ describe('a page on another origin', { skip }, () => {
     stranger = await servePage('foreign.example.com');
     const port = await freePort();
     server = await startExample('token', { ...TRUST, MCP_ALLOW_ORIGINS: friend.origin }, port);
+    open = await startExample('no-auth', { MCP_ALLOW_ORIGINS: friend.origin });
     browser = await chromium.launch({ executablePath, args: QUIET });
     [trusted, untrusted] = await Promise.all([friend, stranger].map(async ({ origin }) => {
       const page = await browser.newPage();
@@ -55,12 +58,14 @@ describe('a page on another origin', { skip }, () => {
   after(async () => {
     await browser?.close();
     await server?.stop();
+    await open?.stop();
     friend?.close();
     stranger?.close();
   });
 
   /** Runs `fetch` in the page and shows what its script can see. */
-  const request = (page, path, { method = 'GET', headers = {}, body } = {}) =>
+  const request = (page, path, init) => requestAt(server, page, path, init);
+  const requestAt = ({ url }, page, path, { method = 'GET', headers = {}, body } = {}) =>
     page.evaluate(
       async ([url, init]) => {
         try {
@@ -71,7 +76,7 @@ describe('a page on another origin', { skip }, () => {
           return { blocked: String(error) };
         }
       },
-      [`${server.url}${path}`, { method, headers, body: body && JSON.stringify(body) }],
+      [`${url}${path}`, { method, headers, body: body && JSON.stringify(body) }],
     );
 
   const posted = (token) => ({
@@ -148,5 +153,34 @@ describe('a page on another origin', { skip }, () => {
     const headers = { ...bearer(mint(`${server.url}/mcp`)), origin: stranger.origin };
     const direct = await post(`${server.url}/mcp`, INITIALIZE, headers);
     assert.equal(direct.status, 403);
+  });
+
+  it('calls the open server if it is allowed to', async () => {
+    const answer = await requestAt(open, trusted, '/mcp', posted());
+    assert.equal(answer.status, 200, JSON.stringify(answer));
+    assert.ok(answer.headers['mcp-session-id'], JSON.stringify(answer.headers));
+  });
+
+  // covers: TR-04, SSE-03
+  it('is turned away by the open server otherwise', async () => {
+    for (const [path, init] of [['/mcp', posted()], ['/sse', {}]]) {
+      const answer = await requestAt(open, untrusted, path, init);
+      assert.ok(answer.blocked, `${path}: ${JSON.stringify(answer)}`);
+    }
+    const direct = await post(`${open.url}/mcp`, INITIALIZE, { origin: stranger.origin });
+    assert.equal(direct.status, 403);
+  });
+
+  // covers: TR-05, SEC-06
+  it('gains nothing by a name of its own for the open server', async () => {
+    // As after DNS rebinding: to the browser, this page and the server are one origin.
+    const rebound = `http://rebound.example.com:${open.port}`;
+    const page = await browser.newPage();
+    await page.goto(`${rebound}/healthz`);
+    for (const [path, init] of [['/mcp', posted()], ['/sse', {}]]) {
+      const answer = await requestAt({ url: rebound }, page, path, init);
+      assert.equal(answer.status, 421, `${path}: ${JSON.stringify(answer)}`);
+    }
+    await page.close();
   });
 });

@@ -4,6 +4,7 @@ import { after, describe, it } from 'node:test';
 
 import { pairs } from './lib/clients.mjs';
 import { startExample } from './lib/example.mjs';
+import { mint } from './lib/tokens.mjs';
 
 const server = await startExample('no-auth');
 after(() => server.stop());
@@ -20,12 +21,24 @@ describe('no-auth', { concurrency: true }, () => {
       if (echoed.tools) assert.ok(['whoami', 'echo', 'add'].every((name) => echoed.tools.includes(name)));
       assert.match((await call('add', { a: 19, b: 23 })).text, /42/);
     });
+
+    // Clients send the token they have to every server they are given; here it says nothing of them.
+    it(`${client.name} is as welcome with a token over ${endpoint}`, async () => {
+      for (const token of [mint(`${server.url}${endpoint}`), 'nonsense']) {
+        const { text, tools } = await call('whoami', {}, token);
+        assert.equal(text, 'anonymous');
+        assert.ok(!tools?.includes('secret'), 'a token opens nothing that is closed');
+      }
+    });
   }
 
   const [{ client, endpoint }] = pairs;
   it('keeps a tool that needs a scope from everybody', async () => {
-    const answer = await client.call({ url: `${server.url}${endpoint}`, transport: endpoint, tool: 'secret' });
-    assert.equal(answer.refused?.status, 403);
+    const url = `${server.url}${endpoint}`;
+    for (const token of [undefined, mint(url, { scope: 'demo:secret' })]) {
+      const answer = await client.call({ url, transport: endpoint, token, tool: 'secret' });
+      assert.equal(answer.refused?.status, 403);
+    }
   });
 
   it('offers no metadata: there is nobody to ask for a token', async () => {
