@@ -1,4 +1,9 @@
-//! Every fixture the official conformance suite asks a server for.
+//! Every fixture the official conformance suite asks a server for, but for half of one: `test_reconnection` (not scored)
+//! shall close the stream of its own response while it runs, so that its client comes for the result on another. rmcp
+//! 3.11 can close such a stream by its number (`LocalSessionHandle::close_sse_stream`) and tells no handler the number, so
+//! the tool here takes its time and answers on the stream it was called on. The suite sees the event and the `retry` that
+//! such a stream begins with, and makes a note of the rest. That a client whose stream broke gets the result of its call
+//! on another is tested in `crates/mcp-auth-rmcp/tests/it/sessions.rs`.
 //!
 //! The suite speaks two revisions and so does this server: 2025-11-25 with sessions, 2026-07-28
 //! without. What it reads from the environment:

@@ -43,6 +43,13 @@ impl Everything {
         Ok("Tool with progress executed successfully".to_owned())
     }
 
+    #[tool(description = "Takes long enough for a client to lose the stream and come back.")]
+    async fn test_reconnection(&self) -> String {
+        // The suite wants the stream closed here; the first lines of `main.rs` say why it is not.
+        sleep(PAUSE).await;
+        "Reconnection test completed".to_owned()
+    }
+
     #[tool(description = "Logs, but only for a request that names a log level.")]
     async fn test_logging_tool(&self, context: RequestContext<RoleServer>) -> Result<String, ErrorData> {
         if context.meta.log_level().is_some() {

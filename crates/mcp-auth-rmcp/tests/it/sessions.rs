@@ -1,8 +1,9 @@
 //! A session is its principal's, on every verb and both transports.
 
+use mcp_auth_testkit::Client;
 use serde_json::json;
 
-use crate::server::start;
+use crate::server::{Tools, server, start};
 
 // covers: TL-05, SEC-05
 #[tokio::test]
@@ -21,6 +22,28 @@ async fn a_stolen_session_id_opens_nothing() {
     assert_eq!(ada.call_text("whoami", json!({})).await, "ada");
     ada.close().await;
     ada.call("whoami", json!({})).await.expect_status(404);
+}
+
+// covers: TL-07
+#[tokio::test]
+async fn an_answer_on_a_stream_that_broke_is_its_caller_s_on_another() {
+    let tools = Tools::new();
+    let running = server(tools.clone()).start().await.unwrap();
+    let client = Client::new(running.url().as_str());
+    let mut ada = client.mcp("/mcp").bearer("ada");
+    ada.open().await;
+    let broken = ada.call("slow", json!({})).await.expect_status(200);
+    tools.begun.acquire().await.unwrap().forget();
+    drop(broken);
+    // rmcp's name of the event that the first stream began with.
+    let session = ada.session().unwrap();
+    let resume = || client.get("/mcp").header("accept", "text/event-stream").header("last-event-id", "0/0");
+    let other = resume().header("mcp-session-id", session).bearer("bob").send().await;
+    other.expect_status(404);
+    let mut events = resume().header("mcp-session-id", session).bearer("ada").send().await.events();
+    tools.gate.add_permits(1);
+    let answer = events.next().await.unwrap().data;
+    assert!(answer.contains("at last"), "{answer}");
 }
 
 // covers: SSE-05
