@@ -1,6 +1,7 @@
 //! A session is its principal's, on every verb and both transports.
 
 use mcp_auth_testkit::Client;
+use mcp_core::Policy;
 use serde_json::json;
 
 use crate::server::{Tools, server, start};
@@ -22,6 +23,35 @@ async fn a_stolen_session_id_opens_nothing() {
     assert_eq!(ada.call_text("whoami", json!({})).await, "ada");
     ada.close().await;
     ada.call("whoami", json!({})).await.expect_status(404);
+}
+
+// covers: TL-05
+#[tokio::test]
+async fn a_session_opened_without_signing_in_is_no_session_of_somebody_who_did() {
+    let policy = Policy::new().allow_anonymous_tool("hello");
+    let running = server(Tools::new()).policy(policy).start().await.unwrap();
+    let client = Client::new(running.url().as_str());
+    let mut nobody = client.mcp("/mcp");
+    nobody.open().await;
+    let id = nobody.session().unwrap().to_owned();
+    // Whoever knows the id may hold this stream, to which rmcp sends what it cannot tell whose it is.
+    let _held = nobody.listen().await.expect_status(200).events();
+
+    let mut ada = client.mcp("/mcp").bearer("ada").with_session(&id);
+    ada.call("hello", json!({})).await.expect_status(404);
+    ada.call("whoami", json!({})).await.expect_status(404);
+    ada.notify("notifications/initialized").await.expect_status(404);
+    ada.listen().await.expect_status(404);
+    ada.close().await.expect_status(404);
+    assert_eq!(nobody.call_text("hello", json!({})).await, "hello");
+
+    // She opens one of her own, which is nobody else's.
+    let mut own = client.mcp("/mcp").bearer("ada");
+    own.open().await;
+    assert_eq!(own.call_text("hello", json!({})).await, "hello ada");
+    let mut nobody = client.mcp("/mcp").with_session(own.session().unwrap());
+    nobody.call("hello", json!({})).await.expect_status(404);
+    nobody.listen().await.expect_status(404);
 }
 
 // covers: TL-07
