@@ -78,6 +78,19 @@ async fn sessions_leave_no_memory_behind() {
         }
     })
     .await;
+    // Ended by their client.
+    check(never, async |client| {
+        let mut open = Vec::new();
+        for _ in 0..AT_ONCE {
+            let mut mcp = client.mcp("/mcp");
+            mcp.open().await;
+            open.push(mcp);
+        }
+        for mcp in open {
+            mcp.close().await.expect_status(202);
+        }
+    })
+    .await;
     // Left by their client.
     check(Duration::from_millis(50), async |client| {
         for _ in 0..AT_ONCE {
