@@ -24,6 +24,7 @@ pub(crate) fn streamable<H: ServerHandler>(
     sessions: Arc<Sessions>,
     hosts: Vec<String>,
     end: CancellationToken,
+    gather: bool,
 ) -> BoxService {
     let mut config = StreamableHttpServerConfig::default().with_allowed_hosts(hosts);
     config.cancellation_token = end;
@@ -33,9 +34,9 @@ pub(crate) fn streamable<H: ServerHandler>(
     BoxService::from_boxed(move |request| {
         let service = service.clone();
         Box::pin(async move {
-            let waits = request.method() == Method::POST;
+            let gathers = gather && request.method() == Method::POST;
             let response = service.handle(request).await;
-            Ok(if waits { gathered(response).await } else { response.map(Body::new) })
+            Ok(if gathers { gathered(response).await } else { response.map(Body::new) })
         })
     })
 }

@@ -21,7 +21,7 @@ use crate::endpoint_policy::EndpointPolicy;
 use crate::endpoints::{Factory, allowed_hosts, sse, streamable};
 use crate::error::ServeError;
 use crate::listen::{ListenLimits, Running, start};
-use crate::sessions::{Bounded, SessionLimits, Sessions};
+use crate::sessions::{SessionLimits, Sessions, bounded};
 use crate::shutdown::Shutdown;
 use crate::signals;
 
@@ -58,6 +58,7 @@ pub fn serve_each<H: ServerHandler>(make: impl Fn() -> H + Send + Sync + 'static
         mcp: Some("/mcp".into()),
         sse: Some(("/sse".into(), "/messages".to_owned())),
         session_limits: SessionLimits::default(),
+        gather: true,
         sse_limits: SseLimits::default(),
         listen: ListenLimits::default(),
         clock: Arc::new(SystemClock),
@@ -79,6 +80,7 @@ pub struct Serve<H> {
     mcp: Option<Endpoint>,
     sse: Option<(Endpoint, String)>,
     session_limits: SessionLimits,
+    gather: bool,
     sse_limits: SseLimits,
     listen: ListenLimits,
     clock: Arc<dyn Clock>,
@@ -211,6 +213,13 @@ impl<H: ServerHandler> Serve<H> {
         self
     }
 
+    /// Sends each event of an answer over streamable HTTP as it comes. Otherwise what is there at once, which for a quick
+    /// tool is all of it, goes out in one piece: less work for the server, and nothing comes later for it.
+    pub fn send_each_event(mut self) -> Self {
+        self.gather = false;
+        self
+    }
+
     /// Bounds of HTTP+SSE.
     pub fn sse_limits(mut self, limits: SseLimits) -> Self {
         self.sse_limits = limits;
@@ -334,8 +343,8 @@ impl<H: ServerHandler> Serve<H> {
             let hosts = allowed_hosts(&url, &self.hosts);
             let sessions = Arc::new(Sessions::new(&self.session_limits));
             places = Some(sessions.places().clone());
-            let service = streamable(self.make.clone(), policy, sessions, hosts, end.clone());
-            site = site.resource(endpoint, Bounded::new(service, self.session_limits.retry_after));
+            let service = streamable(self.make.clone(), policy, sessions, hosts, end.clone(), self.gather);
+            site = site.resource(endpoint, bounded(service, self.session_limits.retry_after));
         }
         let mut sse_sessions = None;
         if let Some((endpoint, messages)) = self.sse {

@@ -42,7 +42,9 @@ impl SessionBinding {
             return Some(id);
         }
         let id = HeaderValue::from_str(self.check(resource, principal, shown.to_str().ok()?)?).ok()?;
-        self.checked.insert(shown.clone(), (principal.clone(), id.clone()));
+        // A copy: what came with the request shares the whole buffer it was read into.
+        let shown = HeaderValue::from_bytes(shown.as_bytes()).ok()?;
+        self.checked.insert(shown, (principal.clone(), id.clone()));
         Some(id)
     }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 pub struct SessionLimits {
     /// Sessions in all; one more is answered 503. 16,384.
     pub max_sessions: usize,
-    /// Sessions of one signed-in principal; one more is answered 429. 64. Anonymous callers cannot be told apart and
+    /// Sessions of one signed-in principal; one more is answered 429. 256. Anonymous callers cannot be told apart and
     /// count towards [`max_sessions`](Self::max_sessions) alone; where that is reached, the oldest of theirs ends when
     /// somebody who signed in needs the place.
     pub max_sessions_per_principal: usize,
@@ -32,7 +32,7 @@ impl Default for SessionLimits {
     fn default() -> Self {
         Self {
             max_sessions: 16_384,
-            max_sessions_per_principal: 64,
+            max_sessions_per_principal: 256,
             idle: Duration::from_secs(300),
             retry_after: Duration::from_secs(5),
         }

@@ -1,6 +1,6 @@
 //! The sessions of streamable HTTP, of which rmcp would hold as many as anybody opens.
 //!
-//! [`Bounded`] stands before rmcp's service and says who asks, [`Sessions`] is the session manager that rmcp asks for a
+//! [`bounded`] stands before rmcp's service and says who asks, [`Sessions`] is the session manager that rmcp asks for a
 //! session, [`Places`] counts, and each session's transport ([`Counted`](transport::Counted)) holds its place.
 
 mod limits;
@@ -12,4 +12,4 @@ mod transport;
 pub use limits::SessionLimits;
 pub(crate) use manager::Sessions;
 pub(crate) use places::Places;
-pub(crate) use service::Bounded;
+pub(crate) use service::bounded;

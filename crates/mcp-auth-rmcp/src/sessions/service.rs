@@ -1,14 +1,13 @@
 //! The service before rmcp's, which knows who asks for a session and says why there is none.
 
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::future::poll_fn;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use mcp_core::{Body, BoxFuture, BoxService, Identity};
+use http::{HeaderValue, Method, Response, StatusCode};
+use mcp_core::{Body, BoxService, Identity};
 use tower_service::Service;
 
 use super::places::Refusal;
@@ -26,44 +25,23 @@ pub(super) struct Opening {
 }
 
 /// rmcp's service with bounded sessions. Where [`Sessions`](super::Sessions) has no place, the answer is 429 or 503.
-#[derive(Clone, Debug)]
-pub(crate) struct Bounded {
-    inner: BoxService,
-    retry_after: Duration,
-}
-
-impl Bounded {
-    pub(crate) fn new(inner: BoxService, retry_after: Duration) -> Self {
-        Self { inner, retry_after }
-    }
-}
-
-impl Service<Request<Body>> for Bounded {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> BoxFuture {
+pub(crate) fn bounded(inner: BoxService, retry_after: Duration) -> BoxService {
+    BoxService::from_boxed(move |request| {
         let may_open = request.method() == Method::POST && !request.headers().contains_key("mcp-session-id");
         let caller = request.extensions().get::<Identity>().filter(|_| may_open).cloned();
-        let mut answer = self.inner.call(request);
+        let mut answer = inner.clone().call(request);
         let Some(caller) = caller else { return answer };
-        let wait = self.retry_after;
         let opening = Opening { caller, refused: Cell::new(None) };
         let answer = poll_fn(move |cx| match answer.as_mut().poll(cx) {
             Poll::Ready(answer) => Poll::Ready(answer),
             // Whoever set this waits for ever. Told by an error, rmcp would answer 500 and log each of them as one.
             Poll::Pending => match OPENING.with(|opening| opening.refused.get()) {
-                Some(refusal) => Poll::Ready(Ok(refused(refusal, wait))),
+                Some(refusal) => Poll::Ready(Ok(refused(refusal, retry_after))),
                 None => Poll::Pending,
             },
         });
         Box::pin(OPENING.scope(opening, answer))
-    }
+    })
 }
 
 /// The same answers as the SSE transport's.

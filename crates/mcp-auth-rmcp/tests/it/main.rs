@@ -6,6 +6,7 @@ mod callers;
 mod connections;
 mod ending;
 mod expiry;
+mod gathering;
 mod lifecycle;
 mod lists;
 mod passing;

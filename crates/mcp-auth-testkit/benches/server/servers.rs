@@ -24,9 +24,12 @@ use crate::common::child::answer_lines;
 use crate::common::tools::Tools;
 
 /// The servers, and what each is. All but the last are served by one and the same plain loop on hyper; the first is
-/// what the others are compared with.
-pub(crate) const SERVERS: [(&str, &str); 5] = [
+/// what the others are compared with. `serve` sends answers in one piece where it can and rmcp does not, which hides what
+/// authentication costs; the two that send each event show it.
+pub(crate) const SERVERS: [(&str, &str); 7] = [
     ("bare", "rmcp alone"),
+    ("open-each", "behind a site, NoAuth, each event sent as by rmcp"),
+    ("token-each", "the same, a known token (ES256)"),
     ("open", "behind a site, NoAuth (not asking for the token)"),
     ("token", "behind a site, a known token (ES256)"),
     ("guarded", "the same, with a policy that reads the body"),
@@ -53,6 +56,14 @@ pub(crate) fn run(name: &str) {
                 let sessions: Arc<LocalSessionManager> = Arc::default();
                 let service = StreamableHttpService::new(move || Ok(shared.clone()), sessions, config);
                 tokio::spawn(accept(listener, service))
+            }
+            "open-each" => {
+                let server = tools.auth(NoAuth::new()).send_each_event();
+                tokio::spawn(accept(listener, server.into_service().await.unwrap()))
+            }
+            "token-each" => {
+                let server = tools.auth(auth).send_each_event();
+                tokio::spawn(accept(listener, server.into_service().await.unwrap()))
             }
             "open" => tokio::spawn(accept(listener, tools.auth(NoAuth::new()).into_service().await.unwrap())),
             "token" => tokio::spawn(accept(listener, tools.auth(auth).into_service().await.unwrap())),
