@@ -410,7 +410,7 @@ mod file {
             (format!("{good}scopes = \"{pasted}\"\n"), "mistake in line 5"),
             (format!("{good}{pasted} = 1\n"), "mistake in line 5: unknown field"),
             ("[[key]]\nid = \"a\"\n".to_owned(), "missing field `owner`"),
-            (good.replace("ada", ""), "has no owner"),
+            (good.replace("\"ada\"", "\"\""), "has no owner"),
             (format!("{good}[[key]]\nid = \"{pasted}\"\nowner = \"x\"\nsha256 = \"00\"\n"), "64 hexadecimal"),
             (good.replace("id = \"", "id = \"mcpk_"), "has an id that is none"),
         ] {
