@@ -1,0 +1,145 @@
+//! What one commit does, and what it requires.
+//!
+//! ```
+//! use mcp_store::{Batch, Name};
+//!
+//! let (code, token) = (Name::new("code")?, Name::new("token")?);
+//! let batch = Batch::new().require_absent(token.clone()).put(token, "sealed bytes", None).delete(code);
+//! assert_eq!((batch.preconditions().len(), batch.operations().len()), (1, 2));
+//! # Ok::<(), mcp_store::InvalidKey>(())
+//! ```
+
+use std::fmt;
+
+use bytes::Bytes;
+use mcp_core::Timestamp;
+
+use crate::{MAX_VALUE, Name, Revision, StoreError};
+
+/// The most preconditions and operations that one commit may have, together.
+pub const MAX_OPERATIONS: usize = 256;
+
+/// What must hold when a commit happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Precondition {
+    /// There is no such record, or it has expired.
+    Absent,
+    /// The record is there, has not expired, and was put by that commit.
+    At(Revision),
+}
+
+/// What a commit does to a record.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Writes it anew, whether it was there or not.
+    Put {
+        /// The value, of at most [`MAX_VALUE`] bytes.
+        value: Bytes,
+        /// From when on it is not there any more; `None` for ever.
+        expires_at: Option<Timestamp>,
+    },
+    /// Takes it away, if it is there.
+    Delete,
+}
+
+impl fmt::Debug for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Put { value, expires_at } => {
+                f.debug_struct("Put").field("bytes", &value.len()).field("expires_at", expires_at).finish()
+            }
+            Self::Delete => f.write_str("Delete"),
+        }
+    }
+}
+
+/// Everything one commit does to one partition. A name stands at most once among the operations; preconditions may be
+/// about any name.
+#[derive(Clone, Debug)]
+#[must_use = "a batch does nothing before it is committed"]
+pub struct Batch {
+    revision: Revision,
+    preconditions: Vec<(Name, Precondition)>,
+    operations: Vec<(Name, Operation)>,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Batch {
+    /// An empty batch, with a revision of its own.
+    pub fn new() -> Self {
+        Self { revision: Revision::random(), preconditions: Vec::new(), operations: Vec::new() }
+    }
+
+    /// Requires that there is no such record.
+    pub fn require_absent(mut self, name: Name) -> Self {
+        self.preconditions.push((name, Precondition::Absent));
+        self
+    }
+
+    /// Requires that a record is still as that commit put it.
+    pub fn require(mut self, name: Name, revision: Revision) -> Self {
+        self.preconditions.push((name, Precondition::At(revision)));
+        self
+    }
+
+    /// Writes a record.
+    pub fn put(mut self, name: Name, value: impl Into<Bytes>, expires_at: Option<Timestamp>) -> Self {
+        self.operations.push((name, Operation::Put { value: value.into(), expires_at }));
+        self
+    }
+
+    /// Takes a record away.
+    pub fn delete(mut self, name: Name) -> Self {
+        self.operations.push((name, Operation::Delete));
+        self
+    }
+
+    /// The revision that every record put by this batch gets. Whoever does not know whether a commit happened
+    /// ([`StoreError::is_unknown`]) reads one of them and compares.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// What must hold.
+    #[must_use]
+    pub fn preconditions(&self) -> &[(Name, Precondition)] {
+        &self.preconditions
+    }
+
+    /// What is done.
+    #[must_use]
+    pub fn operations(&self) -> &[(Name, Operation)] {
+        &self.operations
+    }
+
+    /// What every back end asks before it does anything.
+    ///
+    /// # Errors
+    /// When there are more than [`MAX_OPERATIONS`] preconditions and operations, a value is over [`MAX_VALUE`], or a name
+    /// stands twice among the operations.
+    pub fn check(&self) -> Result<(), StoreError> {
+        if self.preconditions.len() + self.operations.len() > MAX_OPERATIONS {
+            return Err(StoreError::invalid(
+                "a batch has more preconditions and operations than one commit may have",
+            ));
+        }
+        let mut names: Vec<&Name> = self.operations.iter().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        if names.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(StoreError::invalid("a batch writes the same name twice"));
+        }
+        let too_large = |operation: &Operation| matches!(operation, Operation::Put { value, .. } if value.len() > MAX_VALUE);
+        if self.operations.iter().any(|(_, operation)| too_large(operation)) {
+            return Err(StoreError::invalid("a value is larger than 64 KiB"));
+        }
+        Ok(())
+    }
+}

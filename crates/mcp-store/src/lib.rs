@@ -1,0 +1,21 @@
+//! Key-value state with atomic conditional commits: the only place where an authorization server keeps what it knows.
+//!
+//! A [`Store`] holds records under a ([`Partition`], [`Name`]). [`Store::commit`] puts and deletes any number of records of
+//! one partition, all or nothing, and only if what it was told to require still holds. That is all an authorization server
+//! needs to redeem a code exactly once, and it is all that a back end has to promise.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod batch;
+mod error;
+mod key;
+mod record;
+mod store;
+
+/// Makes the methods of a trait implementation async; re-exported for implementations of [`Store`].
+pub use mcp_core::async_trait;
+
+pub use batch::{Batch, MAX_OPERATIONS, Operation, Precondition};
+pub use error::StoreError;
+pub use key::{InvalidKey, Name, Partition};
+pub use record::{MAX_VALUE, Record, Revision};
+pub use store::{Committed, Cursor, Entry, PartitionPage, RootKeyPlace, Store, Swept};
