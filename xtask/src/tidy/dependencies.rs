@@ -10,7 +10,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("mcp-transport-sse", &[]),
     ("mcp-auth-jwt", &["mcp-outbound"]),
     ("mcp-auth-rmcp", &["mcp-transport-sse"]),
-    ("mcp-auth-provider", &["mcp-store", "mcp-outbound"]),
+    ("mcp-auth-provider", &["mcp-store", "mcp-outbound", "mcp-auth-jwt"]),
     ("mcp-auth-oauth-proxy", &["mcp-auth-provider"]),
     ("mcp-auth-testkit", EVERYTHING),
     ("mcp-auth-cli", EVERYTHING),
