@@ -1,0 +1,190 @@
+//! Is this access token good, and whose is it?
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mcp_core::{AuthError, AuthMethod, Identity, ProtectedResource, Timestamp};
+use mcp_store::{Name, Partition, StoreError};
+use quick_cache::sync::Cache;
+
+use crate::engine::Engine;
+use crate::wire::{TokenKind, TokenText};
+
+use super::key::GrantKey;
+use super::record::{AccessRecord, GrantRecord, grant_name};
+
+/// Where the record of an access token is: attached to its identity.
+#[derive(Clone, Debug)]
+pub(crate) struct TokenPlace {
+    pub(crate) partition: Partition,
+    pub(crate) name: Name,
+}
+
+/// Where the record of an access token must be, if it is one of ours.
+///
+/// # Errors
+/// [`AuthError::not_mine`] if it is not.
+pub(crate) fn place_of(token: &str) -> Result<TokenPlace, AuthError> {
+    match TokenText::parse(TokenKind::Access, token) {
+        Some(token) => Ok(TokenPlace { partition: token.partition().clone(), name: token.name() }),
+        None => Err(AuthError::not_mine()),
+    }
+}
+
+/// A token that was looked up a moment ago.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) identity: Identity,
+    /// The thumbprint of the key that has to be proved with each request.
+    pub(crate) jkt: Option<String>,
+    resource: String,
+    expires_at: Timestamp,
+    looked_up: Timestamp,
+    partition: Partition,
+}
+
+impl Known {
+    /// Whether the token is for this resource.
+    pub(crate) fn is_for(&self, resource: &ProtectedResource) -> bool {
+        self.resource == resource.identifier()
+    }
+}
+
+/// Tokens that were looked up a moment ago, by their SHA-256. Bounded; the oldest go first.
+#[derive(Debug)]
+pub(crate) struct KnownTokens {
+    tokens: Cache<[u8; 32], Arc<Known>>,
+    notice: Duration,
+}
+
+impl KnownTokens {
+    /// Remembers tokens for `notice`: that is how late a revocation by another process is noticed.
+    pub(crate) fn new(capacity: usize, notice: Duration) -> Self {
+        Self { tokens: Cache::new(capacity), notice }
+    }
+
+    /// The token with this digest, if it was looked up so shortly ago that it need not be again.
+    pub(crate) fn get(&self, digest: &[u8; 32], now: Timestamp) -> Option<Arc<Known>> {
+        if self.notice.is_zero() {
+            return None;
+        }
+        let known = self.tokens.get(digest)?;
+        // A clock that was set back must not make an answer live longer.
+        let fresh =
+            now >= known.looked_up && now.since(known.looked_up) < self.notice && now < known.expires_at;
+        fresh.then_some(known)
+    }
+
+    fn remember(&self, digest: &[u8; 32], known: &Arc<Known>) {
+        if !self.notice.is_zero() {
+            self.tokens.insert(*digest, known.clone());
+        }
+    }
+
+    /// Forgets every token of a grant.
+    pub(crate) fn forget(&self, partition: &Partition) {
+        self.tokens.retain(|_, known| known.partition != *partition);
+    }
+
+    /// Forgets one token.
+    pub(crate) fn forget_token(&self, digest: &[u8; 32]) {
+        self.tokens.remove(digest);
+    }
+}
+
+/// Looks a token up in the store.
+///
+/// # Errors
+/// [`AuthError::invalid_token`] when there is no such token or its grant has ended; [`AuthError::unavailable`] when the store
+/// does not answer.
+pub(crate) async fn look_up(
+    engine: &Engine,
+    place: &TokenPlace,
+    token: &str,
+    digest: &[u8; 32],
+) -> Result<Arc<Known>, AuthError> {
+    let now = engine.now();
+    let Some((access, grant)) = read(engine, place).await.map_err(cannot_tell)? else {
+        return Err(unknown());
+    };
+    let props = props(place, token, &access, &grant).map_err(cannot_tell)?;
+    let client = access.client.unwrap_or_else(|| grant.client.to_string());
+    let method = if access.jkt.is_some() { AuthMethod::Dpop } else { AuthMethod::Bearer };
+    let token_id = place.name.as_str().trim_start_matches("access.").get(..22).unwrap_or_default();
+    let mut identity = Identity::new(engine.issuer.clone(), grant.subject)
+        .client(client)
+        .scopes(access.scopes)
+        .audience(access.resource.as_str())
+        .expires_at(access.expires_at)
+        .issued_at(access.issued_at)
+        .token_id(token_id)
+        .method(method)
+        .extension(place.clone());
+    if let Some(act) = access.act {
+        identity = identity.claims([("act".to_owned(), act)].into_iter().collect());
+    }
+    if let Some(props) = props {
+        identity = identity.props(props);
+    }
+    let known = Arc::new(Known {
+        identity: identity.build(),
+        jkt: access.jkt,
+        resource: access.resource,
+        expires_at: access.expires_at,
+        looked_up: now,
+        partition: place.partition.clone(),
+    });
+    engine.known.remember(digest, &known);
+    Ok(known)
+}
+
+/// Whether a token that was good is so still.
+///
+/// # Errors
+/// As [`look_up`].
+pub(crate) async fn still_good(engine: &Engine, place: &TokenPlace) -> Result<(), AuthError> {
+    match read(engine, place).await.map_err(cannot_tell)? {
+        Some(_) => Ok(()),
+        None => Err(unknown()),
+    }
+}
+
+/// The record of a token and that of its grant, if both are alive.
+pub(crate) async fn read(
+    engine: &Engine,
+    place: &TokenPlace,
+) -> Result<Option<(AccessRecord, GrantRecord)>, StoreError> {
+    let names = [place.name.clone(), grant_name()];
+    let mut found = engine.vault.get(&place.partition, &names).await?.into_iter();
+    let (Some(Some(access)), Some(Some(grant))) = (found.next(), found.next()) else { return Ok(None) };
+    let (access, grant): (AccessRecord, GrantRecord) = (access.json()?, grant.json()?);
+    Ok(grant.ended.is_none().then_some((access, grant)))
+}
+
+/// What the grant lets tools know, opened by the token.
+fn props(
+    place: &TokenPlace,
+    token: &str,
+    access: &AccessRecord,
+    grant: &GrantRecord,
+) -> Result<Option<serde_json::Value>, StoreError> {
+    // A token that is older than the first props has no key to them.
+    if grant.props.is_empty() || access.key.is_empty() {
+        return Ok(None);
+    }
+    let clear = GrantKey::unwrap(&access.key, token, &place.partition)
+        .and_then(|key| key.open(&place.partition, &grant.props))
+        .ok_or(StoreError::corrupt("what a grant remembers does not open with its token"))?;
+    serde_json::from_slice(&clear)
+        .map(Some)
+        .map_err(|_| StoreError::corrupt("what a grant remembers is no JSON"))
+}
+
+fn unknown() -> AuthError {
+    AuthError::invalid_token("the token is unknown, has expired or was revoked")
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used as a function of map_err")]
+fn cannot_tell(error: StoreError) -> AuthError {
+    AuthError::unavailable(Duration::from_secs(2)).log(error.to_string())
+}

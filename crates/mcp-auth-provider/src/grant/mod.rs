@@ -1,0 +1,23 @@
+//! Grants: what a user allowed a client, the tokens that come of it, and its end.
+//!
+//! Every step checks all there is to check first and then commits the taking and the giving together, so that a failed check
+//! burns nothing and of any number of racers one wins.
+
+mod answer;
+mod begin;
+mod check;
+mod end;
+mod index;
+mod key;
+mod mint;
+mod record;
+mod redeem;
+mod refresh;
+mod target;
+
+pub(crate) use answer::TokenAnswer;
+pub(crate) use begin::{ConsentGranted, NewGrant, begin};
+pub(crate) use check::{KnownTokens, TokenPlace, look_up, place_of, still_good};
+pub(crate) use end::{end, end_of_client, end_of_user, list_of_client, list_of_user, one};
+pub(crate) use redeem::redeem;
+pub(crate) use refresh::refresh;

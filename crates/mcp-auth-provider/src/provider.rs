@@ -1,0 +1,260 @@
+//! The authorization server as a value: what a user configures and hands to a site.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mcp_core::{
+    AtOnce, AuthError, AuthErrorKind, Authenticator, ConfigError, Credential, Identity, Issuer,
+    ProtectedResource, RequestHead, ResourceMetadata, Route, SiteContext,
+};
+use mcp_store::{RootKey, Store, Vault};
+
+use crate::client::{Clients, ClientsConfig};
+use crate::endpoints;
+use crate::engine::Engine;
+use crate::grant::{self, KnownTokens, TokenPlace};
+use crate::pages::Pages;
+use crate::scope_info::{ScopeCatalogue, ScopeInfo};
+use crate::settings::{Lifetimes, Paths};
+use crate::sign_in::{SignIn, SignInContext};
+
+/// An OAuth 2.1 authorization server for the MCP endpoints of one site, and the [`Authenticator`] of the tokens it issues.
+///
+/// Cheap to clone; a clone kept aside is the operator's hand on the running server.
+#[derive(Clone)]
+pub struct OAuthProvider {
+    config: Config,
+    running: Arc<OnceLock<Arc<Engine>>>,
+}
+
+#[derive(Clone)]
+struct Config {
+    sign_in: Arc<dyn SignIn>,
+    store: Option<Arc<dyn Store>>,
+    root_key: Option<RootKey>,
+    scopes: ScopeCatalogue,
+    lifetimes: Lifetimes,
+    paths: Paths,
+    clients: ClientsConfig,
+    pages: Pages,
+    offline_only: bool,
+    skip_consent: bool,
+}
+
+/// How many tokens are remembered for the moment that [`Lifetimes::notice_revocations_within`] allows.
+const KNOWN: usize = 8192;
+
+impl OAuthProvider {
+    /// A server whose users this sign-in knows.
+    pub fn new(sign_in: impl SignIn) -> Self {
+        Self {
+            config: Config {
+                sign_in: Arc::new(sign_in),
+                store: None,
+                root_key: None,
+                scopes: ScopeCatalogue::default(),
+                lifetimes: Lifetimes::new(),
+                paths: Paths::new(),
+                clients: ClientsConfig::default(),
+                pages: Pages::default(),
+                offline_only: false,
+                skip_consent: false,
+            },
+            running: Arc::new(OnceLock::new()),
+        }
+    }
+
+    /// Where everything is kept. A shared store needs a [`root_key`](Self::root_key) besides.
+    #[must_use]
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.config.store = Some(Arc::new(store));
+        self
+    }
+
+    /// The key that everything in the store is sealed under. Without, a file beside the database is used, and made if it is
+    /// not there.
+    #[must_use]
+    pub fn root_key(mut self, key: RootKey) -> Self {
+        self.config.root_key = Some(key);
+        self
+    }
+
+    /// One more scope that can be granted, with what it means.
+    #[must_use]
+    pub fn scope(mut self, scope: ScopeInfo) -> Self {
+        self.config.scopes.add(scope);
+        self
+    }
+
+    /// How long things live.
+    #[must_use]
+    pub fn lifetimes(mut self, lifetimes: Lifetimes) -> Self {
+        self.config.lifetimes = lifetimes;
+        self
+    }
+
+    /// Where the endpoints are.
+    #[must_use]
+    pub fn paths(mut self, paths: Paths) -> Self {
+        self.config.paths = paths;
+        self
+    }
+
+    /// Gives refresh tokens only to clients that were granted the scope `offline_access` (attack RT22).
+    #[must_use]
+    pub fn refresh_needs_offline_access(mut self) -> Self {
+        self.config.offline_only = true;
+        self
+    }
+
+    /// What weakens the server.
+    pub fn dangerous(self) -> ProviderDangerous {
+        ProviderDangerous(self)
+    }
+
+    /// Changes what is known of clients.
+    pub(crate) fn with_clients(mut self, change: impl FnOnce(&mut ClientsConfig)) -> Self {
+        change(&mut self.config.clients);
+        self
+    }
+
+    /// Changes how pages look.
+    pub(crate) fn with_pages(mut self, change: impl FnOnce(&mut Pages)) -> Self {
+        change(&mut self.config.pages);
+        self
+    }
+
+    /// The engine, once it runs.
+    pub(crate) fn engine(&self) -> Option<&Arc<Engine>> {
+        self.running.get()
+    }
+
+    fn started(&self) -> Result<&Arc<Engine>, AuthError> {
+        self.engine().ok_or_else(|| {
+            AuthError::unavailable(Duration::from_secs(5))
+                .log("OAuthProvider was asked before start() was called")
+        })
+    }
+}
+
+/// What weakens a server, each with what it costs.
+#[derive(Debug)]
+pub struct ProviderDangerous(OAuthProvider);
+
+impl ProviderDangerous {
+    /// Asks nobody for consent. Then every client that a user's browser can be sent to `/authorize` by has that user's
+    /// access: only for servers whose clients are all the operator's own.
+    #[must_use]
+    pub fn skip_consent(mut self) -> OAuthProvider {
+        self.0.config.skip_consent = true;
+        self.0
+    }
+}
+
+#[async_trait]
+impl Authenticator for OAuthProvider {
+    async fn start(&self, site: &SiteContext) -> Result<(), ConfigError> {
+        let config = &self.config;
+        config.lifetimes.check()?;
+        let Some(store) = config.store.clone() else {
+            return Err(ConfigError::new(
+                "the provider has nowhere to keep its grants: add .store(SqliteStore::open(\"auth.db\")?), or \
+                 .store(MemoryStore::new()) to forget everything at a restart",
+            ));
+        };
+        if site.resources().is_empty() {
+            return Err(ConfigError::new(
+                "the provider has no resource to give tokens for: add one to the site",
+            ));
+        }
+        let vault = Vault::open(store, config.root_key.clone(), site.clock().clone()).await?;
+        config.sign_in.start(&SignInContext { site: site.clone(), vault: vault.clone() }).await?;
+        let engine = Engine {
+            url: site.url().clone(),
+            issuer: Issuer::new(site.url().as_str()),
+            resources: site.resources().to_vec(),
+            clock: site.clock().clone(),
+            audit: site.audit().clone(),
+            vault,
+            sign_in: config.sign_in.clone(),
+            clients: Clients::start(&config.clients, site)?,
+            pages: config.pages.clone(),
+            scopes: config.scopes.clone(),
+            lifetimes: config.lifetimes.clone(),
+            paths: config.paths.clone(),
+            known: KnownTokens::new(KNOWN, config.lifetimes.notice),
+            offline_only: config.offline_only,
+            skip_consent: config.skip_consent,
+        };
+        let fresh = self.running.set(Arc::new(engine)).is_ok();
+        if fresh {
+            Ok(())
+        } else {
+            Err(ConfigError::new("one OAuthProvider serves one site: make another for this one"))
+        }
+    }
+
+    async fn authenticate(
+        &self,
+        request: &RequestHead<'_>,
+        resource: &ProtectedResource,
+    ) -> Result<Identity, AuthError> {
+        let Credential::Bearer(token) = request.credential()? else { return Err(AuthError::not_mine()) };
+        let engine = self.started()?;
+        let digest = request.credential_digest();
+        let known = match engine.known.get(digest, engine.now()) {
+            Some(known) => known,
+            None => grant::look_up(engine, &grant::place_of(token)?, token, digest).await?,
+        };
+        if !known.is_for(resource) {
+            return Err(AuthError::invalid_token("the token is for another resource"));
+        }
+        if known.jkt.is_some() {
+            return Err(AuthError::invalid_token(
+                "the token is bound to a key and must be presented with a DPoP proof",
+            ));
+        }
+        Ok(known.identity.clone())
+    }
+
+    fn authenticate_now(&self, request: &RequestHead<'_>, resource: &ProtectedResource) -> AtOnce {
+        let Some(engine) = self.engine() else { return AtOnce::Ask };
+        if request.is_bearer()
+            && let Some(known) = engine.known.get(request.credential_digest(), engine.now())
+            && known.is_for(resource)
+            && known.jkt.is_none()
+        {
+            return AtOnce::Known(known.identity.clone());
+        }
+        match request.credential() {
+            Ok(Credential::Bearer(token)) if grant::place_of(token).is_err() => AtOnce::NotMine,
+            Err(error) if *error.kind() == AuthErrorKind::Missing => AtOnce::NotMine,
+            Ok(Credential::Other) => AtOnce::NotMine,
+            _ => AtOnce::Ask,
+        }
+    }
+
+    fn metadata(&self, resource: &ProtectedResource) -> ResourceMetadata {
+        ResourceMetadata::issued_by([Issuer::new(resource.site().as_str())])
+    }
+
+    fn routes(&self) -> Vec<Route> {
+        self.engine().map(endpoints::routes).unwrap_or_default()
+    }
+
+    async fn still_valid(&self, identity: &Identity) -> Result<(), AuthError> {
+        let engine = self.started()?;
+        match identity.extension::<TokenPlace>() {
+            Some(place) if *identity.issuer() == engine.issuer => grant::still_good(engine, place).await,
+            _ => Err(AuthError::not_mine()),
+        }
+    }
+}
+
+impl fmt::Debug for OAuthProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuthProvider").field("sign_in", &self.config.sign_in).finish_non_exhaustive()
+    }
+}
