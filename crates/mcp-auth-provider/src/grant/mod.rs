@@ -14,6 +14,8 @@ mod record;
 mod redeem;
 mod refresh;
 mod target;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use answer::TokenAnswer;
 pub(crate) use begin::{ConsentGranted, NewGrant, begin};
