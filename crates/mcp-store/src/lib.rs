@@ -11,6 +11,8 @@ mod key;
 #[cfg(feature = "memory")]
 mod memory;
 mod record;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod store;
 mod vault;
 
@@ -23,5 +25,7 @@ pub use key::{InvalidKey, Name, Partition};
 #[cfg(feature = "memory")]
 pub use memory::MemoryStore;
 pub use record::{MAX_VALUE, Record, Revision};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
 pub use store::{Committed, Cursor, Entry, PartitionPage, RootKeyPlace, Store, Swept};
 pub use vault::{KeyWrapper, Opened, RootKey, Vault};

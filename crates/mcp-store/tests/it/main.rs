@@ -4,5 +4,7 @@
 
 mod key_file;
 mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod support;
 mod vault;
