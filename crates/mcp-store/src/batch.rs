@@ -10,9 +10,11 @@
 //! ```
 
 use std::fmt;
+use std::mem;
 
 use bytes::Bytes;
 use mcp_core::Timestamp;
+use serde::Serialize;
 
 use crate::{MAX_VALUE, Name, Revision, StoreError};
 
@@ -95,6 +97,27 @@ impl Batch {
         self
     }
 
+    /// Writes a record whose value is this, as JSON.
+    ///
+    /// ```
+    /// # use mcp_store::{Batch, Name};
+    /// let batch = Batch::new().put_json(Name::new("client")?, &("cli", 3), None)?;
+    /// assert_eq!(batch.operations().len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the value has no JSON form.
+    pub fn put_json(
+        self,
+        name: Name,
+        value: &(impl Serialize + ?Sized),
+        expires_at: Option<Timestamp>,
+    ) -> Result<Self, StoreError> {
+        let json = serde_json::to_vec(value).map_err(|_| StoreError::invalid("a value has no JSON form"))?;
+        Ok(self.put(name, json, expires_at))
+    }
+
     /// Takes a record away.
     pub fn delete(mut self, name: Name) -> Self {
         self.operations.push((name, Operation::Delete));
@@ -118,6 +141,25 @@ impl Batch {
     #[must_use]
     pub fn operations(&self) -> &[(Name, Operation)] {
         &self.operations
+    }
+
+    /// What is done, for a back end that moves it to where it is kept.
+    #[must_use]
+    pub fn into_operations(self) -> Vec<(Name, Operation)> {
+        self.operations
+    }
+
+    /// The same batch with other values: the sealed ones.
+    pub(crate) fn try_map_values<E>(
+        mut self,
+        mut map: impl FnMut(&Name, Bytes, Option<Timestamp>) -> Result<Bytes, E>,
+    ) -> Result<Self, E> {
+        for (name, operation) in &mut self.operations {
+            if let Operation::Put { value, expires_at } = operation {
+                *value = map(name, mem::take(value), *expires_at)?;
+            }
+        }
+        Ok(self)
     }
 
     /// What every back end asks before it does anything.

@@ -9,6 +9,7 @@
 //! assert!(Name::new("two words").is_err());
 //! ```
 
+use std::borrow::Borrow;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -56,6 +57,13 @@ macro_rules! key_part {
 
         impl AsRef<str> for $name {
             fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        // Sound: it is ordered, compared and hashed as its text is.
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
                 &self.0
             }
         }

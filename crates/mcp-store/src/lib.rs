@@ -8,8 +8,11 @@
 mod batch;
 mod error;
 mod key;
+#[cfg(feature = "memory")]
+mod memory;
 mod record;
 mod store;
+mod vault;
 
 /// Makes the methods of a trait implementation async; re-exported for implementations of [`Store`].
 pub use mcp_core::async_trait;
@@ -17,5 +20,8 @@ pub use mcp_core::async_trait;
 pub use batch::{Batch, MAX_OPERATIONS, Operation, Precondition};
 pub use error::StoreError;
 pub use key::{InvalidKey, Name, Partition};
+#[cfg(feature = "memory")]
+pub use memory::MemoryStore;
 pub use record::{MAX_VALUE, Record, Revision};
 pub use store::{Committed, Cursor, Entry, PartitionPage, RootKeyPlace, Store, Swept};
+pub use vault::{KeyWrapper, Opened, RootKey, Vault};

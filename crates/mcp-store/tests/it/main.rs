@@ -1,0 +1,8 @@
+//! Integration tests of the crate, one binary.
+#![cfg(feature = "memory")]
+#![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
+
+mod key_file;
+mod memory;
+mod support;
+mod vault;
