@@ -14,6 +14,9 @@ mod record;
 mod store;
 mod vault;
 
+#[cfg(feature = "testkit")]
+pub mod testkit;
+
 /// Makes the methods of a trait implementation async; re-exported for implementations of [`Store`].
 pub use mcp_core::async_trait;
 

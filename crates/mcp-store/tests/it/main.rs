@@ -2,7 +2,13 @@
 #![cfg(feature = "memory")]
 #![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
+#[cfg(feature = "testkit")]
+mod broken;
+#[cfg(feature = "testkit")]
+mod faulty;
 mod key_file;
 mod memory;
+#[cfg(feature = "testkit")]
+mod suite;
 mod support;
 mod vault;
