@@ -16,6 +16,9 @@ mod sqlite;
 mod store;
 mod vault;
 
+#[cfg(feature = "testkit")]
+pub mod testkit;
+
 /// Makes the methods of a trait implementation async; re-exported for implementations of [`Store`].
 pub use mcp_core::async_trait;
 

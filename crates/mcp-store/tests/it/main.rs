@@ -6,5 +6,13 @@ mod key_file;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "testkit")]
+mod broken;
+#[cfg(feature = "testkit")]
+mod faulty;
+mod key_file;
+mod memory;
+#[cfg(feature = "testkit")]
+mod suite;
 mod support;
 mod vault;
