@@ -4,5 +4,7 @@
 
 mod key_file;
 mod memory;
+#[cfg(all(feature = "testkit", feature = "redis"))]
+mod servers;
 mod support;
 mod vault;
