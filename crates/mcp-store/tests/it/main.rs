@@ -4,7 +4,7 @@
 
 mod key_file;
 mod memory;
-#[cfg(all(feature = "testkit", feature = "redis"))]
+#[cfg(all(feature = "testkit", any(feature = "redis", feature = "postgres")))]
 mod servers;
 mod support;
 mod vault;
