@@ -80,7 +80,6 @@ impl Header {
         self.members.contains_key("crit") || self.members.contains_key("b64")
     }
 
-    #[cfg(feature = "dpop")]
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.members.get(name)
     }

@@ -69,6 +69,7 @@
 
 mod algorithm;
 mod api_keys;
+pub mod assertion;
 mod authenticator;
 mod cache;
 #[cfg(feature = "dpop")]
@@ -101,6 +102,7 @@ pub use self::introspection::{Introspection, IntrospectionDangerous};
 pub use self::issuer::TrustedIssuer;
 pub use self::keys::Keys;
 pub use self::profile::TokenProfile;
+pub use self::strict_json::object as strict_json_object;
 pub use self::token_issuer::{
     IssuedTokens, MintedToken, RenewingToken, SigningAlgorithm, SigningKey, TokenIssuer, TokenRequest,
 };

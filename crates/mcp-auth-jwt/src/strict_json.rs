@@ -8,8 +8,18 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Reads an object. `None` when it is no JSON object, has a repeated member, or anything follows it.
-pub(crate) fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
+/// Reads a JSON object in which no member stands twice, at any depth: two readers of one text then see the same (RFC 7515 §4).
+///
+/// `None` when it is no JSON object, has a repeated member, is nested deeper than 128 levels, or anything follows it.
+///
+/// ```
+/// use mcp_auth_jwt::strict_json_object;
+///
+/// assert_eq!(strict_json_object(br#"{"sub":"ada"}"#).unwrap()["sub"], "ada");
+/// assert!(strict_json_object(br#"{"sub":"ada","sub":"eve"}"#).is_none());
+/// ```
+#[must_use]
+pub fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let members = reader.deserialize_map(Members).ok()?;
     reader.end().ok()?;

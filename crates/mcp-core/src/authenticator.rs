@@ -1,16 +1,17 @@
 //! The trait at which the four patterns meet.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::HeaderName;
+use http::{Extensions, HeaderMap, HeaderName};
 
 use crate::audit::Audit;
+use crate::limits::TrustedProxies;
 use crate::{
-    AuthError, Clock, ConfigError, Identity, ProtectedResource, PublicUrl, RequestHead, ResourceMetadata,
-    Route, SystemClock,
+    AuthError, Clock, ConfigError, Connection, Identity, ProtectedResource, PublicUrl, RequestHead,
+    ResourceMetadata, Route, SystemClock,
 };
 
 /// Says who sent a request. Everything behind it cannot tell the four patterns apart.
@@ -155,13 +156,21 @@ pub struct SiteContext {
     clock: Arc<dyn Clock>,
     audit: Audit,
     listener: Option<SocketAddr>,
+    proxies: TrustedProxies,
 }
 
 impl SiteContext {
     /// The context of a site with these resources, on the system's clock and without an audit sink.
     #[must_use]
     pub fn new(url: PublicUrl, resources: Vec<ProtectedResource>) -> Self {
-        Self { url, resources, clock: Arc::new(SystemClock), audit: Audit::default(), listener: None }
+        Self {
+            url,
+            resources,
+            clock: Arc::new(SystemClock),
+            audit: Audit::default(),
+            listener: None,
+            proxies: TrustedProxies::default(),
+        }
     }
 
     /// With another clock.
@@ -183,6 +192,21 @@ impl SiteContext {
     pub fn with_listener(mut self, address: SocketAddr) -> Self {
         self.listener = Some(address);
         self
+    }
+
+    /// With the reverse proxies whose word on a client's address counts.
+    #[must_use]
+    pub fn with_trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.proxies = proxies;
+        self
+    }
+
+    /// Where a request comes from, by its [`Connection`] and the headers of trusted proxies: for limits and records of an
+    /// authenticator's own routes. `None` if whoever accepted the connection did not say.
+    #[must_use]
+    pub fn client_address(&self, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
+        let peer = extensions.get::<Connection>()?.peer().ip();
+        Some(self.proxies.client_address(peer, headers))
     }
 
     /// The address the server listens on, if whoever starts it said.

@@ -17,7 +17,6 @@ pub(crate) enum Jwk {
     /// Whoever starts the server.
     FromOperator,
     /// A URL or a token's header: never a secret.
-    #[cfg(any(feature = "fetch", feature = "dpop"))]
     FromElsewhere,
 }
 
@@ -133,7 +132,7 @@ fn without_zeros(mut number: Vec<u8>) -> Vec<u8> {
 /// The private members of RSA, EC and OKP keys, and the secret of `oct`.
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-#[cfg(all(test, any(feature = "fetch", feature = "dpop")))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -1,15 +1,30 @@
 //! Who asks: clients, however they came to be known.
 
-use std::sync::Arc;
+mod authenticate;
+mod basic;
+mod builder;
+mod clients;
+mod config;
+mod guesses;
+mod metadata;
+mod quota;
+mod redirect_uri;
+mod register;
+mod registration;
+mod stored;
 
-use http::request::Parts;
-use mcp_core::{ClientId, ConfigError, Scopes, SiteContext, Timestamp};
+use mcp_core::{ClientId, Scopes, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::as_text;
-use crate::engine::Engine;
-use crate::wire::{OAuthError, Params};
+
+pub(crate) use self::clients::Clients;
+pub(crate) use self::config::ClientsConfig;
+pub(crate) use self::metadata::{Metadata, MetadataError};
+pub(crate) use self::redirect_uri::{choose as choose_redirect_uri, is_loopback as is_loopback_redirect};
+pub(crate) use self::register::{RegisterError, Registered, register};
+pub use self::registration::{Registration, RegistrationRequest};
 
 /// A client as the engine needs it, made only from metadata that was checked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -86,67 +101,63 @@ pub(crate) enum ClientAuthentication {
         jwks_uri: Option<String>,
         /// `token_endpoint_auth_signing_alg`.
         algorithm: Option<String>,
+        /// Whether it also comes without an assertion, as a public client (attack CI12).
+        #[serde(default)]
+        optional: bool,
     },
 }
 
-/// What a client may ask the token endpoint for.
+/// What a client may ask the token endpoint for (`grant_types`, RFC 7591 §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) enum GrantType {
+#[non_exhaustive]
+pub enum GrantType {
+    /// Tokens for a user who consented (RFC 6749 §4.1).
     #[serde(rename = "authorization_code")]
     AuthorizationCode,
+    /// New tokens for old ones (RFC 6749 §6).
     #[serde(rename = "refresh_token")]
     RefreshToken,
+    /// Tokens for itself (RFC 6749 §4.4).
     #[serde(rename = "client_credentials")]
     ClientCredentials,
+    /// Tokens for a user at another device (RFC 8628).
     #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
     DeviceCode,
+    /// Tokens in exchange for tokens (RFC 8693).
     #[serde(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
     TokenExchange,
+    /// Tokens for an assertion about a user (RFC 7523 §2.1).
     #[serde(rename = "urn:ietf:params:oauth:grant-type:jwt-bearer")]
     JwtBearer,
 }
 
+impl GrantType {
+    /// The grant of this name.
+    fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "authorization_code" => Self::AuthorizationCode,
+            "refresh_token" => Self::RefreshToken,
+            "client_credentials" => Self::ClientCredentials,
+            "urn:ietf:params:oauth:grant-type:device_code" => Self::DeviceCode,
+            "urn:ietf:params:oauth:grant-type:token-exchange" => Self::TokenExchange,
+            "urn:ietf:params:oauth:grant-type:jwt-bearer" => Self::JwtBearer,
+            _ => return None,
+        })
+    }
+}
+
 impl Client {
-    /// Whether it has no way to prove itself.
+    /// Whether anybody may come in its name without proof.
     pub(crate) fn is_public(&self) -> bool {
-        matches!(self.authentication, ClientAuthentication::None)
+        matches!(
+            self.authentication,
+            ClientAuthentication::None | ClientAuthentication::PrivateKeyJwt { optional: true, .. }
+        )
     }
 
     /// Whether it may use a grant.
     pub(crate) fn may(&self, grant: GrantType) -> bool {
         self.grant_types.contains(&grant)
-    }
-}
-
-/// What an operator said of clients.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ClientsConfig {}
-
-/// All clients of a server.
-#[derive(Debug)]
-pub(crate) struct Clients {}
-
-impl Clients {
-    /// Checks the configuration.
-    pub(crate) fn start(_config: &ClientsConfig, _site: &SiteContext) -> Result<Self, ConfigError> {
-        Ok(Self {})
-    }
-
-    /// The client with this identifier.
-    pub(crate) async fn find(&self, _engine: &Engine, _id: &str) -> Result<Arc<Client>, ClientError> {
-        Err(ClientError::Unknown)
-    }
-
-    /// The client that sent a request to the token endpoint (or another for clients), proven as it registered.
-    pub(crate) async fn authenticate(
-        &self,
-        engine: &Engine,
-        _head: &Parts,
-        params: &Params,
-    ) -> Result<Arc<Client>, OAuthError> {
-        let unknown = OAuthError::invalid_client("the client is unknown or did not prove itself", false);
-        let id = params.get("client_id").ok_or_else(|| unknown.clone())?;
-        self.find(engine, id).await.map_err(|_| unknown)
     }
 }
 
@@ -159,4 +170,28 @@ pub(crate) enum ClientError {
     Invalid(&'static str),
     /// We cannot tell at the moment: the store, or the host of its metadata.
     Unavailable,
+}
+
+#[cfg(test)]
+impl Client {
+    /// A public client with these redirect URIs.
+    pub(crate) fn for_tests(id: &str, redirect_uris: &[&str]) -> Self {
+        Self {
+            id: id.into(),
+            origin: ClientOrigin::Registered,
+            name: None,
+            redirect_uris: redirect_uris.iter().map(ToString::to_string).collect(),
+            authentication: ClientAuthentication::None,
+            grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+            scopes: None,
+            resources: None,
+            application_type: None,
+            client_uri: None,
+            dpop_bound: false,
+            require_par: false,
+            digest: String::new(),
+            created_at: Timestamp::default(),
+            extra: Map::new(),
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! The endpoints, one a file.
 
+mod manage;
+mod register;
 mod token;
 
 use std::future::Future;
@@ -13,7 +15,11 @@ use crate::engine::Engine;
 /// All routes of a running server.
 pub(crate) fn routes(engine: &Arc<Engine>) -> Vec<Route> {
     let paths = &engine.paths;
-    vec![route(engine, &paths.token, [Method::POST], Access::Client, token::answer)]
+    let mut routes = vec![route(engine, &paths.token, [Method::POST], Access::Client, token::answer)];
+    if engine.clients.registrar().is_some() {
+        routes.push(route(engine, &paths.register, [Method::POST], Access::Client, register::answer));
+    }
+    routes
 }
 
 /// A route whose service shares the engine.

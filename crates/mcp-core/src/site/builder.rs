@@ -224,7 +224,8 @@ impl SiteBuilder {
 
         let mut context = SiteContext::new(url.clone(), resources.clone())
             .with_clock(self.clock.clone())
-            .with_audit(self.audit.clone());
+            .with_audit(self.audit.clone())
+            .with_trusted_proxies(self.proxies.clone());
         if let Some(address) = self.listener {
             context = context.with_listener(address);
         }

@@ -1,0 +1,1 @@
+//! What is read of metadata, and what is refused.
