@@ -61,6 +61,21 @@ impl Clients {
         })
     }
 
+    /// How clients may prove themselves (`token_endpoint_auth_methods_supported`).
+    pub(crate) fn auth_methods(&self) -> Vec<&'static str> {
+        vec!["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
+    }
+
+    /// What their assertions may be signed with (`token_endpoint_auth_signing_alg_values_supported`).
+    pub(crate) fn assertion_algorithms(&self) -> Vec<&'static str> {
+        mcp_auth_jwt::Algorithm::ASYMMETRIC.into_iter().map(mcp_auth_jwt::Algorithm::name).collect()
+    }
+
+    /// Whether the URL of a metadata document is an identifier.
+    pub(crate) fn takes_documents(&self) -> bool {
+        false
+    }
+
     /// The client with this identifier.
     pub(crate) async fn find(&self, engine: &Engine, id: &str) -> Result<Arc<Client>, ClientError> {
         self.look_up(engine, id).await.map(|found| found.client)

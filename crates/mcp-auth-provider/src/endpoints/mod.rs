@@ -2,6 +2,7 @@
 
 mod manage;
 mod register;
+mod metadata;
 mod token;
 
 use std::future::Future;
@@ -19,6 +20,7 @@ pub(crate) fn routes(engine: &Arc<Engine>) -> Vec<Route> {
     if engine.clients.registrar().is_some() {
         routes.push(route(engine, &paths.register, [Method::POST], Access::Client, register::answer));
     }
+    routes.extend(metadata::routes(engine, &routes));
     routes
 }
 

@@ -10,6 +10,9 @@ use crate::engine::Engine;
 use crate::grant::{self, TokenAnswer};
 use crate::wire::OAuthError;
 
+/// What is answered here, for the metadata.
+pub(super) const GRANT_TYPES: &[&str] = &["authorization_code", "refresh_token"];
+
 /// Answers a request for tokens.
 pub(super) async fn answer(engine: Arc<Engine>, request: Request<Body>) -> Response<Body> {
     match tokens(&engine, request).await {
