@@ -9,6 +9,7 @@ use mcp_store::Vault;
 
 use crate::client::Clients;
 use crate::grant::KnownTokens;
+use crate::keys::SigningKeys;
 use crate::pages::Pages;
 use crate::scope_info::ScopeCatalogue;
 use crate::settings::{Lifetimes, Paths};
@@ -28,6 +29,8 @@ pub(crate) struct Engine {
     pub(crate) scopes: ScopeCatalogue,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) paths: Paths,
+    /// The keys that sign access tokens, where these are JWTs.
+    pub(crate) keys: Option<SigningKeys>,
     /// Access tokens that were looked up a moment ago.
     pub(crate) known: KnownTokens,
     /// Whether a refresh token needs the scope `offline_access`.

@@ -7,6 +7,7 @@ mod client;
 mod endpoints;
 mod engine;
 mod grant;
+mod keys;
 mod pages;
 mod provider;
 mod scope_info;
@@ -18,6 +19,7 @@ mod wire;
 pub use mcp_core::async_trait;
 
 pub use client::{GrantType, Registration, RegistrationRequest};
+pub use keys::{JwtTokens, KeyUse, SigningKeyView};
 pub use pages::Page;
 pub use provider::{OAuthProvider, ProviderDangerous};
 pub use scope_info::ScopeInfo;

@@ -15,6 +15,7 @@ use crate::client::{Clients, ClientsConfig};
 use crate::endpoints;
 use crate::engine::Engine;
 use crate::grant::{self, KnownTokens, TokenPlace};
+use crate::keys::{JwtTokens, SigningKeys};
 use crate::pages::Pages;
 use crate::scope_info::{ScopeCatalogue, ScopeInfo};
 use crate::settings::{Lifetimes, Paths};
@@ -39,6 +40,7 @@ struct Config {
     paths: Paths,
     clients: ClientsConfig,
     pages: Pages,
+    jwt: Option<JwtTokens>,
     offline_only: bool,
     skip_consent: bool,
 }
@@ -59,6 +61,7 @@ impl OAuthProvider {
                 paths: Paths::new(),
                 clients: ClientsConfig::default(),
                 pages: Pages::default(),
+                jwt: None,
                 offline_only: false,
                 skip_consent: false,
             },
@@ -120,6 +123,12 @@ impl OAuthProvider {
         self
     }
 
+    /// Makes access tokens JWTs.
+    pub(crate) fn with_jwt_tokens(mut self, tokens: JwtTokens) -> Self {
+        self.config.jwt = Some(tokens);
+        self
+    }
+
     /// Changes how pages look.
     pub(crate) fn with_pages(mut self, change: impl FnOnce(&mut Pages)) -> Self {
         change(&mut self.config.pages);
@@ -171,9 +180,16 @@ impl Authenticator for OAuthProvider {
         }
         let vault = Vault::open(store, config.root_key.clone(), site.clock().clone()).await?;
         config.sign_in.start(&SignInContext { site: site.clone(), vault: vault.clone() }).await?;
+        let issuer = Issuer::new(site.url().as_str());
+        let keys = match &config.jwt {
+            Some(jwt) => {
+                Some(SigningKeys::start(&vault, site.audit(), &issuer, jwt, config.lifetimes.access).await?)
+            }
+            None => None,
+        };
         let engine = Engine {
             url: site.url().clone(),
-            issuer: Issuer::new(site.url().as_str()),
+            issuer,
             resources: site.resources().to_vec(),
             clock: site.clock().clone(),
             audit: site.audit().clone(),
@@ -184,6 +200,7 @@ impl Authenticator for OAuthProvider {
             scopes: config.scopes.clone(),
             lifetimes: config.lifetimes.clone(),
             paths: config.paths.clone(),
+            keys,
             known: KnownTokens::new(KNOWN, config.lifetimes.notice),
             offline_only: config.offline_only,
             skip_consent: config.skip_consent,
@@ -206,7 +223,7 @@ impl Authenticator for OAuthProvider {
         let digest = request.credential_digest();
         let known = match engine.known.get(digest, engine.now()) {
             Some(known) => known,
-            None => grant::look_up(engine, &grant::place_of(token)?, token, digest).await?,
+            None => grant::look_up(engine, &grant::place_of(engine, token)?, token, digest).await?,
         };
         if !known.is_for(resource) {
             return Err(AuthError::invalid_token("the token is for another resource"));
@@ -229,7 +246,7 @@ impl Authenticator for OAuthProvider {
             return AtOnce::Known(known.identity.clone());
         }
         match request.credential() {
-            Ok(Credential::Bearer(token)) if grant::place_of(token).is_err() => AtOnce::NotMine,
+            Ok(Credential::Bearer(token)) if grant::place_of(engine, token).is_err() => AtOnce::NotMine,
             Err(error) if *error.kind() == AuthErrorKind::Missing => AtOnce::NotMine,
             Ok(Credential::Other) => AtOnce::NotMine,
             _ => AtOnce::Ask,

@@ -25,7 +25,7 @@ const OPENID: &str = "/.well-known/openid-configuration";
 /// The documents of a server that answers to these routes.
 pub(super) fn routes(engine: &Engine, others: &[Route]) -> Vec<Route> {
     let oauth = document(engine, others);
-    let openid = as_openid(oauth.clone());
+    let openid = as_openid(engine, oauth.clone());
     let path = engine.url.path();
     let mut routes = Vec::new();
     for (well_known, document) in [(OAUTH, oauth), (OPENID, openid)] {
@@ -61,6 +61,9 @@ fn document(engine: &Engine, others: &[Route]) -> Map<String, Value> {
             say(name, json!(engine.url.join(path)));
         }
     }
+    if engine.keys.is_some() {
+        say("jwks_uri", json!(engine.url.join(&paths.jwks)));
+    }
     say("response_types_supported", json!(["code"]));
     say("response_modes_supported", json!(["query"]));
     say("grant_types_supported", json!(super::token::GRANT_TYPES));
@@ -93,7 +96,8 @@ fn document(engine: &Engine, others: &[Route]) -> Map<String, Value> {
 }
 
 /// What parsers of `OpenID` Connect Discovery 1.0 §3 demand besides.
-fn as_openid(mut document: Map<String, Value>) -> Map<String, Value> {
+fn as_openid(engine: &Engine, mut document: Map<String, Value>) -> Map<String, Value> {
+    document.insert("jwks_uri".to_owned(), json!(engine.url.join(&engine.paths.jwks)));
     document.insert("subject_types_supported".to_owned(), json!(["public"]));
     document.insert("id_token_signing_alg_values_supported".to_owned(), json!([]));
     document

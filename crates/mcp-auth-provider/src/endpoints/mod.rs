@@ -1,8 +1,9 @@
 //! The endpoints, one a file.
 
+mod jwks;
 mod manage;
-mod register;
 mod metadata;
+mod register;
 mod token;
 
 use std::future::Future;
@@ -16,7 +17,10 @@ use crate::engine::Engine;
 /// All routes of a running server.
 pub(crate) fn routes(engine: &Arc<Engine>) -> Vec<Route> {
     let paths = &engine.paths;
-    let mut routes = vec![route(engine, &paths.token, [Method::POST], Access::Client, token::answer)];
+    let mut routes = vec![
+        route(engine, &paths.jwks, [Method::GET], Access::Public, jwks::answer),
+        route(engine, &paths.token, [Method::POST], Access::Client, token::answer),
+    ];
     if engine.clients.registrar().is_some() {
         routes.push(route(engine, &paths.register, [Method::POST], Access::Client, register::answer));
     }

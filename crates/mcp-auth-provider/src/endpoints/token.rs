@@ -23,6 +23,9 @@ pub(super) async fn answer(engine: Arc<Engine>, request: Request<Body>) -> Respo
 
 async fn tokens(engine: &Engine, request: Request<Body>) -> Result<TokenAnswer, OAuthError> {
     let (head, params) = read_form(request).await?;
+    if let Some(keys) = &engine.keys {
+        keys.keep_up().await?;
+    }
     let grant_type =
         params.get("grant_type").ok_or_else(|| OAuthError::invalid_request("grant_type is missing"))?;
     match grant_type {

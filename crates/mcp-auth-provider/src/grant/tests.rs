@@ -85,6 +85,7 @@ async fn world() -> World {
         clients: Clients::start(&ClientsConfig::default(), &site).unwrap(),
         pages: Pages::default(),
         scopes,
+        keys: None,
         known: KnownTokens::new(100, lifetimes.notice),
         lifetimes,
         paths: Paths::new(),
@@ -172,7 +173,7 @@ impl World {
 
     /// Whether an access token is good, asked past every cache.
     async fn is_good(&self, token: &str) -> bool {
-        let Ok(place) = place_of(token) else { return false };
+        let Ok(place) = place_of(&self.engine, token) else { return false };
         still_good(&self.engine, &place).await.is_ok()
     }
 }
@@ -249,7 +250,7 @@ async fn a_token_is_for_one_resource() {
     let second = world.refresh(refresh_of(&first), &[("resource", RS2)]).await.unwrap();
     let usual = world.refresh(refresh_of(&second), &[]).await.unwrap();
     for (answer, resource) in [(&first, RS), (&second, RS2), (&usual, RS)] {
-        let place = place_of(&answer.access_token).unwrap();
+        let place = place_of(&world.engine, &answer.access_token).unwrap();
         let known = look_up(&world.engine, &place, &answer.access_token, &[0; 32]).await.unwrap();
         assert_eq!(known.identity.audience()[0].as_str(), resource);
         assert_eq!(known.identity.props::<Value>().unwrap()["email"], "ada@example.com");
@@ -398,7 +399,7 @@ async fn the_sign_in_has_a_word_at_each_refresh() {
     let second = world.refresh(refresh_of(&first), &[]).await.unwrap();
     assert_eq!(second.scope, "mcp:read");
     for answer in [&first, &second] {
-        let place = place_of(&answer.access_token).unwrap();
+        let place = place_of(&world.engine, &answer.access_token).unwrap();
         let known = look_up(&world.engine, &place, &answer.access_token, &[0; 32]).await.unwrap();
         assert_eq!(known.identity.props::<Value>().unwrap()["email"], "new@example.com");
     }
@@ -432,7 +433,7 @@ async fn ending_the_grants_of_a_user_or_a_client_kills_codes_and_tokens() {
 async fn a_known_token_is_forgotten_at_once_here_and_within_a_second_elsewhere() {
     let world = world().await;
     let held = world.tokens().await;
-    let place = place_of(&held.access_token).unwrap();
+    let place = place_of(&world.engine, &held.access_token).unwrap();
     look_up(&world.engine, &place, &held.access_token, &[7; 32]).await.unwrap();
     assert!(world.engine.known.get(&[7; 32], world.clock.now()).is_some());
     world.clock.advance(Duration::from_millis(999));
