@@ -11,6 +11,7 @@ use crate::client::Clients;
 use crate::grant::KnownTokens;
 use crate::keys::SigningKeys;
 use crate::pages::Pages;
+use crate::resource_server::ResourceServer;
 use crate::scope_info::ScopeCatalogue;
 use crate::settings::{Lifetimes, Paths};
 use crate::sign_in::SignIn;
@@ -31,6 +32,8 @@ pub(crate) struct Engine {
     pub(crate) paths: Paths,
     /// The keys that sign access tokens, where these are JWTs.
     pub(crate) keys: Option<SigningKeys>,
+    /// Who may introspect whose tokens.
+    pub(crate) resource_servers: Vec<ResourceServer>,
     /// Access tokens that were looked up a moment ago.
     pub(crate) known: KnownTokens,
     /// Whether a refresh token needs the scope `offline_access`.

@@ -10,6 +10,7 @@ mod grant;
 mod keys;
 mod pages;
 mod provider;
+mod resource_server;
 mod scope_info;
 mod settings;
 mod sign_in;
@@ -22,6 +23,7 @@ pub use client::{GrantType, Registration, RegistrationRequest};
 pub use keys::{JwtTokens, KeyUse, SigningKeyView};
 pub use pages::Page;
 pub use provider::{OAuthProvider, ProviderDangerous};
+pub use resource_server::ResourceServer;
 pub use scope_info::ScopeInfo;
 pub use settings::{Lifetimes, Paths};
 pub use sign_in::{

@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::grant::{self, KnownTokens, TokenPlace};
 use crate::keys::{JwtTokens, SigningKeys};
 use crate::pages::Pages;
+use crate::resource_server::ResourceServer;
 use crate::scope_info::{ScopeCatalogue, ScopeInfo};
 use crate::settings::{Lifetimes, Paths};
 use crate::sign_in::{SignIn, SignInContext};
@@ -41,6 +42,7 @@ struct Config {
     clients: ClientsConfig,
     pages: Pages,
     jwt: Option<JwtTokens>,
+    resource_servers: Vec<ResourceServer>,
     offline_only: bool,
     skip_consent: bool,
 }
@@ -62,6 +64,7 @@ impl OAuthProvider {
                 clients: ClientsConfig::default(),
                 pages: Pages::default(),
                 jwt: None,
+                resource_servers: Vec::new(),
                 offline_only: false,
                 skip_consent: false,
             },
@@ -129,6 +132,12 @@ impl OAuthProvider {
         self
     }
 
+    /// Lets a resource server introspect.
+    pub(crate) fn with_resource_server(mut self, server: ResourceServer) -> Self {
+        self.config.resource_servers.push(server);
+        self
+    }
+
     /// Changes how pages look.
     pub(crate) fn with_pages(mut self, change: impl FnOnce(&mut Pages)) -> Self {
         change(&mut self.config.pages);
@@ -180,6 +189,9 @@ impl Authenticator for OAuthProvider {
         }
         let vault = Vault::open(store, config.root_key.clone(), site.clock().clone()).await?;
         config.sign_in.start(&SignInContext { site: site.clone(), vault: vault.clone() }).await?;
+        for server in &config.resource_servers {
+            server.check(site.resources())?;
+        }
         let issuer = Issuer::new(site.url().as_str());
         let keys = match &config.jwt {
             Some(jwt) => {
@@ -201,6 +213,7 @@ impl Authenticator for OAuthProvider {
             lifetimes: config.lifetimes.clone(),
             paths: config.paths.clone(),
             keys,
+            resource_servers: config.resource_servers.clone(),
             known: KnownTokens::new(KNOWN, config.lifetimes.notice),
             offline_only: config.offline_only,
             skip_consent: config.skip_consent,

@@ -1,9 +1,11 @@
 //! The endpoints, one a file.
 
+mod introspect;
 mod jwks;
 mod manage;
 mod metadata;
 mod register;
+mod revoke;
 mod token;
 
 use std::future::Future;
@@ -18,7 +20,9 @@ use crate::engine::Engine;
 pub(crate) fn routes(engine: &Arc<Engine>) -> Vec<Route> {
     let paths = &engine.paths;
     let mut routes = vec![
+        route(engine, &paths.introspect, [Method::POST], Access::Client, introspect::answer),
         route(engine, &paths.jwks, [Method::GET], Access::Public, jwks::answer),
+        route(engine, &paths.revoke, [Method::POST], Access::Client, revoke::answer),
         route(engine, &paths.token, [Method::POST], Access::Client, token::answer),
     ];
     if engine.clients.registrar().is_some() {

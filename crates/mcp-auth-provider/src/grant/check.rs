@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use mcp_core::{AuthError, AuthMethod, Identity, ProtectedResource, Timestamp};
 use mcp_store::{Name, Partition, StoreError};
 use quick_cache::sync::Cache;
@@ -186,6 +187,13 @@ pub(crate) async fn read(
     let (Some(Some(access)), Some(Some(grant))) = (found.next(), found.next()) else { return Ok(None) };
     let (access, grant): (AccessRecord, GrantRecord) = (access.json()?, grant.json()?);
     Ok(grant.ended.is_none().then_some((access, grant)))
+}
+
+/// The SHA-256 of a token: under which it is known.
+pub(super) fn digest_of(token: &str) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+    hash
 }
 
 /// What the grant lets tools know, opened by the token.

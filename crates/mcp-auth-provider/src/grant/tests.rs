@@ -86,6 +86,7 @@ async fn world() -> World {
         pages: Pages::default(),
         scopes,
         keys: None,
+        resource_servers: Vec::new(),
         known: KnownTokens::new(100, lifetimes.notice),
         lifetimes,
         paths: Paths::new(),
