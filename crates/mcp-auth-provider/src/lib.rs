@@ -8,6 +8,7 @@ mod endpoints;
 mod engine;
 mod grant;
 mod keys;
+mod operator;
 mod pages;
 mod provider;
 mod resource_server;
@@ -21,6 +22,7 @@ pub use mcp_core::async_trait;
 
 pub use client::{GrantType, Registration, RegistrationRequest};
 pub use keys::{JwtTokens, KeyUse, SigningKeyView};
+pub use operator::{GrantPage, Operator, OperatorError, Purged};
 pub use pages::Page;
 pub use provider::{OAuthProvider, ProviderDangerous};
 pub use resource_server::ResourceServer;
