@@ -10,6 +10,7 @@ use mcp_store::Vault;
 use crate::client::Clients;
 use crate::grant::KnownTokens;
 use crate::keys::SigningKeys;
+use crate::metrics;
 use crate::pages::Pages;
 use crate::resource_server::ResourceServer;
 use crate::scope_info::ScopeCatalogue;
@@ -80,8 +81,9 @@ impl Engine {
         named.fold(Scopes::none(), |all, resource| all.union(&self.scopes.of(resource)))
     }
 
-    /// A decision, to be recorded.
+    /// A decision, to be recorded. It is counted here.
     pub(crate) fn event(&self, kind: &'static str, outcome: Outcome) -> AuditEvent {
+        metrics::decided(kind, outcome);
         AuditEvent::new(self.now(), EventKind::Other(kind.to_owned()), outcome)
     }
 }

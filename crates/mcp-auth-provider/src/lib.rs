@@ -8,6 +8,7 @@ mod endpoints;
 mod engine;
 mod grant;
 mod keys;
+mod metrics;
 mod operator;
 mod pages;
 mod provider;

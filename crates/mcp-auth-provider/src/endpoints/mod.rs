@@ -15,6 +15,7 @@ use http::{Method, Request, Response};
 use mcp_core::{Access, Body, BoxService, Route};
 
 use crate::engine::Engine;
+use crate::metrics;
 
 /// All routes of a running server.
 pub(crate) fn routes(engine: &Arc<Engine>) -> Vec<Route> {
@@ -44,6 +45,14 @@ where
     F: Fn(Arc<Engine>, Request<Body>) -> Fut + Copy + Send + Sync + 'static,
     Fut: Future<Output = Response<Body>> + Send + 'static,
 {
-    let engine = engine.clone();
-    Route::new(path, methods, access, BoxService::from_fn(move |request| answer(engine.clone(), request)))
+    let (engine, name): (_, Arc<str>) = (engine.clone(), path.into());
+    let service = BoxService::from_fn(move |request| {
+        let (answer, name) = (answer(engine.clone(), request), name.clone());
+        async move {
+            let response = answer.await;
+            metrics::answered(&name, response.status());
+            response
+        }
+    });
+    Route::new(path, methods, access, service)
 }
