@@ -16,6 +16,8 @@ mod resource_server;
 mod scope_info;
 mod settings;
 mod sign_in;
+#[cfg(test)]
+mod testing;
 mod wire;
 
 /// Makes the methods of a trait implementation async; re-exported for implementations of [`SignIn`].

@@ -89,3 +89,12 @@ pub(crate) async fn tidy(engine: &Engine, partition: &Partition) -> Result<Remai
         }
     }
 }
+
+/// Leaves a grant as a process does that dies while it ends it.
+#[cfg(test)]
+pub(crate) async fn mark_ended(engine: &Engine, partition: &Partition, reason: &str) {
+    let found = engine.vault.get_one(partition, &grant_name()).await.unwrap().unwrap();
+    let grant = GrantRecord { ended: Some(reason.to_owned()), ..found.json().unwrap() };
+    let batch = Batch::new().put_json(grant_name(), &grant, found.expires_at()).unwrap();
+    assert!(engine.vault.commit(partition, batch).await.unwrap().is_done());
+}

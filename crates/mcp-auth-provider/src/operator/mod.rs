@@ -29,6 +29,8 @@ mod error;
 mod grants;
 mod purge;
 mod signing_keys;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
