@@ -234,7 +234,6 @@ pub(crate) fn client(id: &str) -> Client {
         grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
         scopes: None,
         resources: None,
-        introspects: false,
         application_type: None,
         client_uri: None,
         dpop_bound: false,
