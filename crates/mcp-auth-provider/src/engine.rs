@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use mcp_core::audit::{Audit, AuditEvent, EventKind, Outcome};
-use mcp_core::{Clock, Issuer, ProtectedResource, PublicUrl, Scopes, Timestamp};
+use mcp_core::{Clock, Issuer, ProtectedResource, PublicUrl, Scopes, SiteContext, Timestamp};
 use mcp_store::Vault;
 
+use crate::browser::BrowserLimits;
 use crate::client::Clients;
 use crate::grant::KnownTokens;
 use crate::keys::SigningKeys;
@@ -28,6 +29,10 @@ pub(crate) struct Engine {
     pub(crate) sign_in: Arc<dyn SignIn>,
     pub(crate) clients: Clients,
     pub(crate) pages: Pages,
+    /// How many sign-ins each address may begin.
+    pub(crate) browser: BrowserLimits,
+    /// The site, which knows where requests come from.
+    pub(crate) site: SiteContext,
     pub(crate) scopes: ScopeCatalogue,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) paths: Paths,

@@ -3,6 +3,7 @@
 
 mod as_text;
 mod body;
+mod browser;
 mod client;
 mod endpoints;
 mod engine;
@@ -26,12 +27,12 @@ pub use mcp_core::async_trait;
 pub use client::{GrantType, Registration, RegistrationRequest};
 pub use keys::{JwtTokens, KeyUse, SigningKeyView};
 pub use operator::{GrantPage, Operator, OperatorError, Purged};
-pub use pages::Page;
+pub use pages::{Field, Page, Pages};
 pub use provider::{OAuthProvider, ProviderDangerous};
 pub use resource_server::ResourceServer;
 pub use scope_info::ScopeInfo;
 pub use settings::{Lifetimes, Paths};
 pub use sign_in::{
-    BrowserRequest, ConsentOrder, GrantView, Refreshed, SignIn, SignInContext, SignInRoute, SignInState,
-    Step, User,
+    BrowserRequest, ConsentOrder, GrantView, OwnerSignIn, Refreshed, Resumed, SignIn, SignInContext,
+    SignInRoute, SignInState, Step, User,
 };

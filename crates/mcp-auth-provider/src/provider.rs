@@ -11,6 +11,7 @@ use mcp_core::{
 };
 use mcp_store::{RootKey, Store, Vault};
 
+use crate::browser::BrowserLimits;
 use crate::client::{Clients, ClientsConfig};
 use crate::endpoints;
 use crate::engine::Engine;
@@ -176,6 +177,7 @@ impl Authenticator for OAuthProvider {
     async fn start(&self, site: &SiteContext) -> Result<(), ConfigError> {
         let config = &self.config;
         config.lifetimes.check()?;
+        config.pages.check()?;
         let Some(store) = config.store.clone() else {
             return Err(ConfigError::new(
                 "the provider has nowhere to keep its grants: add .store(SqliteStore::open(\"auth.db\")?), or \
@@ -209,6 +211,8 @@ impl Authenticator for OAuthProvider {
             sign_in: config.sign_in.clone(),
             clients: Clients::start(&config.clients, site)?,
             pages: config.pages.clone(),
+            browser: BrowserLimits::default(),
+            site: site.clone(),
             scopes: config.scopes.clone(),
             lifetimes: config.lifetimes.clone(),
             paths: config.paths.clone(),

@@ -12,6 +12,7 @@ use mcp_core::{Clock, Issuer, ProtectedResource, PublicUrl, Scopes, SiteContext}
 use mcp_store::{Batch, MemoryStore, Partition, Vault};
 use serde_json::{Value, json};
 
+use crate::browser::BrowserLimits;
 use crate::client::{Client, ClientAuthentication, ClientOrigin, Clients, ClientsConfig, GrantType};
 use crate::engine::Engine;
 use crate::pages::Pages;
@@ -84,6 +85,8 @@ async fn world() -> World {
         sign_in: sign_in.clone(),
         clients: Clients::start(&ClientsConfig::default(), &site).unwrap(),
         pages: Pages::default(),
+        browser: BrowserLimits::default(),
+        site,
         scopes,
         keys: None,
         resource_servers: Vec::new(),
