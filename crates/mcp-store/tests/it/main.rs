@@ -2,16 +2,14 @@
 #![cfg(feature = "memory")]
 #![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
-mod key_file;
-mod memory;
-#[cfg(feature = "sqlite")]
-mod sqlite;
 #[cfg(feature = "testkit")]
 mod broken;
 #[cfg(feature = "testkit")]
 mod faulty;
 mod key_file;
 mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 #[cfg(feature = "testkit")]
 mod suite;
 mod support;
