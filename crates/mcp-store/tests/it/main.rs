@@ -7,10 +7,18 @@ mod broken;
 #[cfg(feature = "testkit")]
 mod faulty;
 mod key_file;
+#[cfg(feature = "testkit")]
+mod key_ring;
 mod memory;
+#[cfg(all(feature = "metrics", feature = "testkit"))]
+mod metrics;
+#[cfg(feature = "testkit")]
+mod rotation;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(feature = "testkit")]
 mod suite;
 mod support;
+#[cfg(feature = "testkit")]
+mod sweeper;
 mod vault;
