@@ -14,6 +14,7 @@ mod memory;
 mod metrics;
 #[cfg(feature = "testkit")]
 mod processes;
+mod properties;
 #[cfg(feature = "testkit")]
 mod rotation;
 #[cfg(all(feature = "testkit", any(feature = "redis", feature = "postgres")))]
