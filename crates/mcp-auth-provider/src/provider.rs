@@ -1,6 +1,7 @@
 //! The authorization server as a value: what a user configures and hands to a site.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use mcp_core::{
     AtOnce, AuthError, AuthErrorKind, Authenticator, ConfigError, Credential, Identity, Issuer,
     ProtectedResource, RequestHead, ResourceMetadata, Route, SiteContext,
 };
-use mcp_store::{RootKey, Store, Vault};
+use mcp_store::{RootKey, Store, Sweeper, Vault};
 
 use crate::browser::BrowserLimits;
 use crate::client::{Clients, ClientsConfig};
@@ -190,6 +191,7 @@ impl Authenticator for OAuthProvider {
             ));
         }
         let vault = Vault::open(store, config.root_key.clone(), site.clock().clone()).await?;
+        Sweeper::new().start(&vault);
         config.sign_in.start(&SignInContext { site: site.clone(), vault: vault.clone() }).await?;
         for server in &config.resource_servers {
             server.check(site.resources())?;
@@ -240,7 +242,10 @@ impl Authenticator for OAuthProvider {
         let digest = request.credential_digest();
         let known = match engine.known.get(digest, engine.now()) {
             Some(known) => known,
-            None => grant::look_up(engine, &grant::place_of(engine, token)?, token, digest).await?,
+            None => {
+                let place = grant::place_of(engine, token)?;
+                in_time(grant::look_up(engine, &place, token, digest)).await?
+            }
         };
         if !known.is_for(resource) {
             return Err(AuthError::invalid_token("the token is for another resource"));
@@ -281,9 +286,19 @@ impl Authenticator for OAuthProvider {
     async fn still_valid(&self, identity: &Identity) -> Result<(), AuthError> {
         let engine = self.started()?;
         match identity.extension::<TokenPlace>() {
-            Some(place) if *identity.issuer() == engine.issuer => grant::still_good(engine, place).await,
+            Some(place) if *identity.issuer() == engine.issuer => {
+                in_time(grant::still_good(engine, place)).await
+            }
             _ => Err(AuthError::not_mine()),
         }
+    }
+}
+
+/// What the store says of a token, or that it says nothing: a store that hangs must not hang every call.
+async fn in_time<T>(answer: impl Future<Output = Result<T, AuthError>>) -> Result<T, AuthError> {
+    match tokio::time::timeout(endpoints::PATIENCE, answer).await {
+        Ok(answer) => answer,
+        Err(_) => Err(AuthError::unavailable(Duration::from_secs(5)).log("the store did not answer in time")),
     }
 }
 
