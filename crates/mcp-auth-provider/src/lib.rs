@@ -17,7 +17,7 @@ mod wire;
 /// Makes the methods of a trait implementation async; re-exported for implementations of [`SignIn`].
 pub use mcp_core::async_trait;
 
-pub use client::{GrantType, Registration, RegistrationRequest};
+pub use client::{ClientMetadataDocuments, GrantType, PreRegistered, Registration, RegistrationRequest};
 pub use pages::Page;
 pub use provider::{OAuthProvider, ProviderDangerous};
 pub use scope_info::ScopeInfo;

@@ -16,8 +16,12 @@ use crate::engine::Engine;
 pub(crate) fn routes(engine: &Arc<Engine>) -> Vec<Route> {
     let paths = &engine.paths;
     let mut routes = vec![route(engine, &paths.token, [Method::POST], Access::Client, token::answer)];
-    if engine.clients.registrar().is_some() {
+    if let Some(registrar) = engine.clients.registrar() {
         routes.push(route(engine, &paths.register, [Method::POST], Access::Client, register::answer));
+        if registrar.config.is_manageable() {
+            let methods = [Method::GET, Method::PUT, Method::DELETE];
+            routes.push(route(engine, &manage::path(paths), methods, Access::Client, manage::answer));
+        }
     }
     routes
 }
