@@ -4,12 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use mcp_core::audit::{Audit, AuditEvent, EventKind, Outcome};
-use mcp_core::{Clock, Issuer, ProtectedResource, PublicUrl, Scopes, Timestamp};
+use mcp_core::{Clock, Issuer, ProtectedResource, PublicUrl, Scopes, SiteContext, Timestamp};
 use mcp_store::Vault;
 
+use crate::browser::BrowserLimits;
 use crate::client::Clients;
 use crate::grant::KnownTokens;
+use crate::keys::SigningKeys;
+use crate::metrics;
 use crate::pages::Pages;
+use crate::resource_server::ResourceServer;
 use crate::scope_info::ScopeCatalogue;
 use crate::settings::{Lifetimes, Paths};
 use crate::sign_in::SignIn;
@@ -25,9 +29,17 @@ pub(crate) struct Engine {
     pub(crate) sign_in: Arc<dyn SignIn>,
     pub(crate) clients: Clients,
     pub(crate) pages: Pages,
+    /// How many sign-ins each address may begin.
+    pub(crate) browser: BrowserLimits,
+    /// The site, which knows where requests come from.
+    pub(crate) site: SiteContext,
     pub(crate) scopes: ScopeCatalogue,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) paths: Paths,
+    /// The keys that sign access tokens, where these are JWTs.
+    pub(crate) keys: Option<SigningKeys>,
+    /// Who may introspect whose tokens.
+    pub(crate) resource_servers: Vec<ResourceServer>,
     /// Access tokens that were looked up a moment ago.
     pub(crate) known: KnownTokens,
     /// Whether a refresh token needs the scope `offline_access`.
@@ -74,8 +86,9 @@ impl Engine {
         named.fold(Scopes::none(), |all, resource| all.union(&self.scopes.of(resource)))
     }
 
-    /// A decision, to be recorded.
+    /// A decision, to be recorded. It is counted here.
     pub(crate) fn event(&self, kind: &'static str, outcome: Outcome) -> AuditEvent {
+        metrics::decided(kind, outcome);
         AuditEvent::new(self.now(), EventKind::Other(kind.to_owned()), outcome)
     }
 }

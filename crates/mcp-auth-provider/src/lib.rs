@@ -3,26 +3,36 @@
 
 mod as_text;
 mod body;
+mod browser;
 mod client;
 mod endpoints;
 mod engine;
 mod grant;
+mod keys;
+mod metrics;
+mod operator;
 mod pages;
 mod provider;
+mod resource_server;
 mod scope_info;
 mod settings;
 mod sign_in;
+#[cfg(test)]
+mod testing;
 mod wire;
 
 /// Makes the methods of a trait implementation async; re-exported for implementations of [`SignIn`].
 pub use mcp_core::async_trait;
 
 pub use client::{ClientMetadataDocuments, GrantType, PreRegistered, Registration, RegistrationRequest};
-pub use pages::Page;
+pub use keys::{JwtTokens, KeyUse, SigningKeyView};
+pub use operator::{GrantPage, Operator, OperatorError, Purged};
+pub use pages::{Field, Page, Pages};
 pub use provider::{OAuthProvider, ProviderDangerous};
+pub use resource_server::ResourceServer;
 pub use scope_info::ScopeInfo;
 pub use settings::{Lifetimes, Paths};
 pub use sign_in::{
-    BrowserRequest, ConsentOrder, GrantView, Refreshed, SignIn, SignInContext, SignInRoute, SignInState,
-    Step, User,
+    BrowserRequest, ConsentOrder, GrantView, OwnerSignIn, Refreshed, Resumed, SignIn, SignInContext,
+    SignInRoute, SignInState, Step, User,
 };

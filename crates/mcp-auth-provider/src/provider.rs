@@ -11,11 +11,14 @@ use mcp_core::{
 };
 use mcp_store::{RootKey, Store, Vault};
 
+use crate::browser::BrowserLimits;
 use crate::client::{Clients, ClientsConfig};
 use crate::endpoints;
 use crate::engine::Engine;
 use crate::grant::{self, KnownTokens, TokenPlace};
+use crate::keys::{JwtTokens, SigningKeys};
 use crate::pages::Pages;
+use crate::resource_server::ResourceServer;
 use crate::scope_info::{ScopeCatalogue, ScopeInfo};
 use crate::settings::{Lifetimes, Paths};
 use crate::sign_in::{SignIn, SignInContext};
@@ -39,6 +42,8 @@ struct Config {
     paths: Paths,
     clients: ClientsConfig,
     pages: Pages,
+    jwt: Option<JwtTokens>,
+    resource_servers: Vec<ResourceServer>,
     offline_only: bool,
     skip_consent: bool,
 }
@@ -59,6 +64,8 @@ impl OAuthProvider {
                 paths: Paths::new(),
                 clients: ClientsConfig::default(),
                 pages: Pages::default(),
+                jwt: None,
+                resource_servers: Vec::new(),
                 offline_only: false,
                 skip_consent: false,
             },
@@ -120,6 +127,18 @@ impl OAuthProvider {
         self
     }
 
+    /// Makes access tokens JWTs.
+    pub(crate) fn with_jwt_tokens(mut self, tokens: JwtTokens) -> Self {
+        self.config.jwt = Some(tokens);
+        self
+    }
+
+    /// Lets a resource server introspect.
+    pub(crate) fn with_resource_server(mut self, server: ResourceServer) -> Self {
+        self.config.resource_servers.push(server);
+        self
+    }
+
     /// Changes how pages look.
     pub(crate) fn with_pages(mut self, change: impl FnOnce(&mut Pages)) -> Self {
         change(&mut self.config.pages);
@@ -158,6 +177,7 @@ impl Authenticator for OAuthProvider {
     async fn start(&self, site: &SiteContext) -> Result<(), ConfigError> {
         let config = &self.config;
         config.lifetimes.check()?;
+        config.pages.check()?;
         let Some(store) = config.store.clone() else {
             return Err(ConfigError::new(
                 "the provider has nowhere to keep its grants: add .store(SqliteStore::open(\"auth.db\")?), or \
@@ -171,9 +191,19 @@ impl Authenticator for OAuthProvider {
         }
         let vault = Vault::open(store, config.root_key.clone(), site.clock().clone()).await?;
         config.sign_in.start(&SignInContext { site: site.clone(), vault: vault.clone() }).await?;
+        for server in &config.resource_servers {
+            server.check(site.resources())?;
+        }
+        let issuer = Issuer::new(site.url().as_str());
+        let keys = match &config.jwt {
+            Some(jwt) => {
+                Some(SigningKeys::start(&vault, site.audit(), &issuer, jwt, config.lifetimes.access).await?)
+            }
+            None => None,
+        };
         let engine = Engine {
             url: site.url().clone(),
-            issuer: Issuer::new(site.url().as_str()),
+            issuer,
             resources: site.resources().to_vec(),
             clock: site.clock().clone(),
             audit: site.audit().clone(),
@@ -181,9 +211,13 @@ impl Authenticator for OAuthProvider {
             sign_in: config.sign_in.clone(),
             clients: Clients::start(&config.clients, site)?,
             pages: config.pages.clone(),
+            browser: BrowserLimits::default(),
+            site: site.clone(),
             scopes: config.scopes.clone(),
             lifetimes: config.lifetimes.clone(),
             paths: config.paths.clone(),
+            keys,
+            resource_servers: config.resource_servers.clone(),
             known: KnownTokens::new(KNOWN, config.lifetimes.notice),
             offline_only: config.offline_only,
             skip_consent: config.skip_consent,
@@ -206,7 +240,7 @@ impl Authenticator for OAuthProvider {
         let digest = request.credential_digest();
         let known = match engine.known.get(digest, engine.now()) {
             Some(known) => known,
-            None => grant::look_up(engine, &grant::place_of(token)?, token, digest).await?,
+            None => grant::look_up(engine, &grant::place_of(engine, token)?, token, digest).await?,
         };
         if !known.is_for(resource) {
             return Err(AuthError::invalid_token("the token is for another resource"));
@@ -229,7 +263,7 @@ impl Authenticator for OAuthProvider {
             return AtOnce::Known(known.identity.clone());
         }
         match request.credential() {
-            Ok(Credential::Bearer(token)) if grant::place_of(token).is_err() => AtOnce::NotMine,
+            Ok(Credential::Bearer(token)) if grant::place_of(engine, token).is_err() => AtOnce::NotMine,
             Err(error) if *error.kind() == AuthErrorKind::Missing => AtOnce::NotMine,
             Ok(Credential::Other) => AtOnce::NotMine,
             _ => AtOnce::Ask,

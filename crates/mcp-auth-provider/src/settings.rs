@@ -158,6 +158,7 @@ impl Lifetimes {
 pub struct Paths {
     pub(crate) authorize: String,
     pub(crate) consent: String,
+    pub(crate) sign_out: String,
     pub(crate) token: String,
     pub(crate) register: String,
     pub(crate) revoke: String,
@@ -186,13 +187,14 @@ macro_rules! path {
 }
 
 impl Paths {
-    /// The defaults: `/authorize`, `/consent`, `/token`, `/register`, `/revoke`, `/introspect`, `/jwks`, `/par`,
+    /// The defaults: `/authorize`, `/consent`, `/sign-out`, `/token`, `/register`, `/revoke`, `/introspect`, `/jwks`, `/par`,
     /// `/device_authorization`, `/device`.
     #[must_use]
     pub fn new() -> Self {
         Self {
             authorize: "/authorize".into(),
             consent: "/consent".into(),
+            sign_out: "/sign-out".into(),
             token: "/token".into(),
             register: "/register".into(),
             revoke: "/revoke".into(),
@@ -211,6 +213,10 @@ impl Paths {
     path! {
         /// The consent page.
         consent
+    }
+    path! {
+        /// Where a browser signs out that stayed signed in.
+        sign_out
     }
     path! {
         /// The token endpoint (RFC 6749 §3.2).

@@ -91,8 +91,9 @@ impl Batch {
         self
     }
 
-    /// Writes a record.
+    /// Writes a record. An end after the year 280000 is none: not every database can count so far.
     pub fn put(mut self, name: Name, value: impl Into<Bytes>, expires_at: Option<Timestamp>) -> Self {
+        let expires_at = expires_at.filter(|end| end.as_millis() <= LAST_END);
         self.operations.push((name, Operation::Put { value: value.into(), expires_at }));
         self
     }
@@ -185,3 +186,6 @@ impl Batch {
         Ok(())
     }
 }
+
+/// The milliseconds that a 64-bit floating point number counts exactly: what Lua, and so Redis, calculates with.
+const LAST_END: u64 = (1 << 53) - 1;

@@ -52,7 +52,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ) -> Result<Committed, StoreError>;
 
     /// The records whose names begin with `prefix` (empty for all), in the order of their names, after `after`, at most
-    /// `limit` (1 to 1000). A page is one moment; what is written between two pages may or may not be seen, but a record that
+    /// `limit` (1 to 1000; fewer only when there are no more). A page is one moment; what is written between two pages may or may not be seen, but a record that
     /// is there all the time is in exactly one page.
     ///
     /// # Errors

@@ -201,8 +201,19 @@ impl SigningKey {
         Ok(pem)
     }
 
-    /// A signed JWT of this type with these claims. `None` when the cryptography library fails.
-    pub(crate) fn jwt(&self, typ: &str, claims: Map<String, Value>) -> Option<String> {
+    /// A signed JWT of this type with exactly these claims, for servers that issue their own tokens: nothing is added and
+    /// nothing is checked. `None` when the cryptography library fails.
+    ///
+    /// ```
+    /// use mcp_auth_jwt::{SigningAlgorithm, SigningKey};
+    /// use serde_json::Map;
+    ///
+    /// let key = SigningKey::generate(SigningAlgorithm::EdDsa);
+    /// let token = key.jwt("at+jwt", Map::new()).unwrap();
+    /// assert_eq!(token.split('.').nth(1), Some("e30")); // {}
+    /// ```
+    #[must_use]
+    pub fn jwt(&self, typ: &str, claims: Map<String, Value>) -> Option<String> {
         let header = json!({ "alg": self.0.algorithm.algorithm().name(), "kid": self.0.id, "typ": typ });
         let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
         token.push('.');

@@ -98,6 +98,21 @@ impl Clients {
         Ok(())
     }
 
+    /// How clients may prove themselves (`token_endpoint_auth_methods_supported`).
+    pub(crate) fn auth_methods(&self) -> Vec<&'static str> {
+        vec!["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
+    }
+
+    /// What their assertions may be signed with (`token_endpoint_auth_signing_alg_values_supported`).
+    pub(crate) fn assertion_algorithms(&self) -> Vec<&'static str> {
+        mcp_auth_jwt::Algorithm::ASYMMETRIC.into_iter().map(mcp_auth_jwt::Algorithm::name).collect()
+    }
+
+    /// Whether the URL of a metadata document is an identifier: then the metadata says so (AUTH-52).
+    pub(crate) fn takes_documents(&self) -> bool {
+        self.documents.is_some()
+    }
+
     /// The client with this identifier.
     pub(crate) async fn find(&self, engine: &Engine, id: &str) -> Result<Arc<Client>, ClientError> {
         self.look_up(engine, id).await.map(|found| found.client)
@@ -125,11 +140,6 @@ impl Clients {
     /// Registration, if it is offered: then there is an endpoint for it, and the metadata says where.
     pub(crate) fn registrar(&self) -> Option<&Registrar> {
         self.registration.as_ref()
-    }
-
-    /// Whether URLs may be clients: then the metadata says so (AUTH-52).
-    pub(crate) fn takes_metadata_documents(&self) -> bool {
-        self.documents.is_some()
     }
 
     pub(super) fn key_sets(&self) -> Option<&KeySets> {

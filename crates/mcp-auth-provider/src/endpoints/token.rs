@@ -10,6 +10,9 @@ use crate::engine::Engine;
 use crate::grant::{self, TokenAnswer};
 use crate::wire::OAuthError;
 
+/// What is answered here, for the metadata.
+pub(super) const GRANT_TYPES: &[&str] = &["authorization_code", "refresh_token"];
+
 /// Answers a request for tokens.
 pub(super) async fn answer(engine: Arc<Engine>, request: Request<Body>) -> Response<Body> {
     match tokens(&engine, request).await {
@@ -20,6 +23,9 @@ pub(super) async fn answer(engine: Arc<Engine>, request: Request<Body>) -> Respo
 
 async fn tokens(engine: &Engine, request: Request<Body>) -> Result<TokenAnswer, OAuthError> {
     let (head, params) = read_form(request).await?;
+    if let Some(keys) = &engine.keys {
+        keys.keep_up().await?;
+    }
     let grant_type =
         params.get("grant_type").ok_or_else(|| OAuthError::invalid_request("grant_type is missing"))?;
     match grant_type {

@@ -1,5 +1,7 @@
 //! The answer of the token endpoint (RFC 6749 §5.1).
 
+use std::fmt;
+
 use http::{Response, StatusCode};
 use mcp_core::{Body, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -20,6 +22,12 @@ pub(crate) struct TokenAnswer {
     /// Only for token exchange (RFC 8693 §2.2.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) issued_token_type: Option<String>,
+}
+
+impl fmt::Debug for TokenAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenAnswer").field("scope", &self.scope).finish_non_exhaustive()
+    }
 }
 
 #[derive(Serialize)]

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use mcp_core::{AuthError, AuthMethod, Identity, ProtectedResource, Timestamp};
 use mcp_store::{Name, Partition, StoreError};
 use quick_cache::sync::Cache;
 
 use crate::engine::Engine;
-use crate::wire::{TokenKind, TokenText};
+use crate::wire::{TokenKind, TokenText, UnverifiedJwt, record_name};
 
 use super::key::GrantKey;
 use super::record::{AccessRecord, GrantRecord, grant_name};
@@ -18,17 +19,34 @@ use super::record::{AccessRecord, GrantRecord, grant_name};
 pub(crate) struct TokenPlace {
     pub(crate) partition: Partition,
     pub(crate) name: Name,
+    /// What the token is called: the `jti` of a JWT, or the beginning of its hash.
+    pub(crate) id: String,
+    /// The key that signed it, where it is a JWT.
+    key: Option<String>,
 }
 
 /// Where the record of an access token must be, if it is one of ours.
 ///
 /// # Errors
 /// [`AuthError::not_mine`] if it is not.
-pub(crate) fn place_of(token: &str) -> Result<TokenPlace, AuthError> {
-    match TokenText::parse(TokenKind::Access, token) {
-        Some(token) => Ok(TokenPlace { partition: token.partition().clone(), name: token.name() }),
-        None => Err(AuthError::not_mine()),
+pub(crate) fn place_of(engine: &Engine, token: &str) -> Result<TokenPlace, AuthError> {
+    if let Some(token) = TokenText::parse(TokenKind::Access, token) {
+        let name = token.name();
+        let id = name.as_str().trim_start_matches("access.").get(..22).unwrap_or_default().to_owned();
+        return Ok(TokenPlace { partition: token.partition().clone(), name, id, key: None });
     }
+    // No signature is checked here: a JWT of ours is one whose record is there, and that is named by the hash of all of it.
+    let jwt = UnverifiedJwt::parse(token).ok_or_else(AuthError::not_mine)?;
+    if jwt.issuer != engine.issuer.as_str() {
+        return Err(AuthError::not_mine());
+    }
+    let partition = jwt.id.rsplit_once('.').and_then(|(partition, _)| Partition::new(partition).ok());
+    Ok(TokenPlace {
+        partition: partition.ok_or_else(AuthError::not_mine)?,
+        name: record_name(TokenKind::Access, token.as_bytes()),
+        id: jwt.id,
+        key: jwt.key,
+    })
 }
 
 /// A token that was looked up a moment ago.
@@ -86,6 +104,11 @@ impl KnownTokens {
         self.tokens.retain(|_, known| known.partition != *partition);
     }
 
+    /// Forgets all of them.
+    pub(crate) fn forget_all(&self) {
+        self.tokens.clear();
+    }
+
     /// Forgets one token.
     pub(crate) fn forget_token(&self, digest: &[u8; 32]) {
         self.tokens.remove(digest);
@@ -110,14 +133,13 @@ pub(crate) async fn look_up(
     let props = props(place, token, &access, &grant).map_err(cannot_tell)?;
     let client = access.client.unwrap_or_else(|| grant.client.to_string());
     let method = if access.jkt.is_some() { AuthMethod::Dpop } else { AuthMethod::Bearer };
-    let token_id = place.name.as_str().trim_start_matches("access.").get(..22).unwrap_or_default();
     let mut identity = Identity::new(engine.issuer.clone(), grant.subject)
         .client(client)
         .scopes(access.scopes)
         .audience(access.resource.as_str())
         .expires_at(access.expires_at)
         .issued_at(access.issued_at)
-        .token_id(token_id)
+        .token_id(place.id.as_str())
         .method(method)
         .extension(place.clone());
     if let Some(act) = access.act {
@@ -154,11 +176,24 @@ pub(crate) async fn read(
     engine: &Engine,
     place: &TokenPlace,
 ) -> Result<Option<(AccessRecord, GrantRecord)>, StoreError> {
+    if let (Some(keys), Some(key)) = (&engine.keys, &place.key) {
+        keys.keep_up().await?;
+        if keys.is_retired(key) {
+            return Ok(None);
+        }
+    }
     let names = [place.name.clone(), grant_name()];
     let mut found = engine.vault.get(&place.partition, &names).await?.into_iter();
     let (Some(Some(access)), Some(Some(grant))) = (found.next(), found.next()) else { return Ok(None) };
     let (access, grant): (AccessRecord, GrantRecord) = (access.json()?, grant.json()?);
     Ok(grant.ended.is_none().then_some((access, grant)))
+}
+
+/// The SHA-256 of a token: under which it is known.
+pub(super) fn digest_of(token: &str) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+    hash
 }
 
 /// What the grant lets tools know, opened by the token.

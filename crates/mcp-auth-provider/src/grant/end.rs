@@ -143,7 +143,11 @@ pub(crate) fn view(partition: &Partition, grant: &GrantRecord) -> GrantView {
 }
 
 /// Deletes what is left of a grant that has ended: all of it means nothing any more.
-async fn clean(engine: &Engine, partition: &Partition, grant: &GrantRecord) -> Result<(), StoreError> {
+pub(super) async fn clean(
+    engine: &Engine,
+    partition: &Partition,
+    grant: &GrantRecord,
+) -> Result<(), StoreError> {
     index::remove(engine, grant, partition).await?;
     for prefix in ["access.", "answer.", "code.", "device.", "refresh."] {
         loop {

@@ -1,10 +1,11 @@
 //! Making an access token of a grant.
 
-use mcp_core::{Scopes, Timestamp};
-use mcp_store::{Batch, Partition, StoreError};
+use mcp_core::{Scopes, Timestamp, random_id};
+use mcp_store::{Batch, Name, Partition, StoreError};
+use serde_json::{Map, Value, json};
 
 use crate::engine::Engine;
-use crate::wire::{TokenKind, TokenText};
+use crate::wire::{TokenKind, TokenText, record_name};
 
 use super::key::GrantKey;
 use super::record::{AccessRecord, GrantRecord, RefreshRecord};
@@ -36,19 +37,56 @@ pub(super) fn access(
     order: &Order<'_>,
 ) -> Result<(Batch, Minted), StoreError> {
     let expires_at = (order.now + engine.lifetimes.access).min(order.grant.expires_at);
-    let token = TokenText::new(TokenKind::Access, order.partition);
+    let (text, name) = access_text(engine, order, expires_at)?;
     let record = AccessRecord {
         scopes: order.scopes.clone(),
         resource: order.resource.clone(),
         issued_at: order.now,
         expires_at,
         jkt: order.jkt.clone(),
-        key: order.key.map(|key| key.wrap(token.expose(), order.partition)).unwrap_or_default(),
+        key: order.key.map(|key| key.wrap(&text, order.partition)).unwrap_or_default(),
         act: None,
         client: None,
     };
-    let batch = batch.put_json(token.name(), &record, Some(expires_at))?;
-    Ok((batch, Minted { text: token.expose().to_owned(), expires_at }))
+    let batch = batch.put_json(name, &record, Some(expires_at))?;
+    Ok((batch, Minted { text, expires_at }))
+}
+
+/// The token itself, and what its record is called: opaque, or a JWT where the operator wants that.
+fn access_text(
+    engine: &Engine,
+    order: &Order<'_>,
+    expires_at: Timestamp,
+) -> Result<(String, Name), StoreError> {
+    let Some(keys) = &engine.keys else {
+        let token = TokenText::new(TokenKind::Access, order.partition);
+        return Ok((token.expose().to_owned(), token.name()));
+    };
+    let text = keys.sign("at+jwt", claims(engine, order, expires_at))?;
+    let name = record_name(TokenKind::Access, text.as_bytes());
+    Ok((text, name))
+}
+
+/// RFC 9068 §2.2. Made here from the grant alone: nothing that a sign-in remembers gets in, by whatever name.
+fn claims(engine: &Engine, order: &Order<'_>, expires_at: Timestamp) -> Map<String, Value> {
+    let mut claims = Map::new();
+    let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
+    put("iss", json!(engine.issuer.as_str()));
+    put("sub", json!(order.grant.subject));
+    put("aud", json!(order.resource));
+    put("client_id", json!(order.grant.client.as_str()));
+    put("iat", json!(order.now.as_secs()));
+    put("exp", json!(expires_at.as_secs()));
+    put("auth_time", json!(order.grant.authenticated_at.as_secs()));
+    // Where the record is, and 256 random bits besides: who has the store does not know the token.
+    put("jti", json!(format!("{}.{}", order.partition, random_id())));
+    if !order.scopes.is_empty() {
+        put("scope", json!(order.scopes.to_string()));
+    }
+    if let Some(jkt) = &order.jkt {
+        put("cnf", json!({ "jkt": jkt }));
+    }
+    claims
 }
 
 /// Adds a refresh token to a batch.

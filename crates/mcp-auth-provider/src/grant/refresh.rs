@@ -125,7 +125,7 @@ async fn again(
             .ok_or_else(|| StoreError::corrupt("an answer does not open with its token"))?;
         let answer =
             serde_json::from_slice(&clear).map_err(|_| StoreError::corrupt("an answer is no JSON"))?;
-        let event = engine.event("token_refreshed", Outcome::Allowed).because("the answer was given again");
+        let event = engine.event("refresh_repeated", Outcome::Allowed).because("the answer was given again");
         engine.audit.record(with_grant(event, &held.grant));
         return Ok(Some(answer));
     }

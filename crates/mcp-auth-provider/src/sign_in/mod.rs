@@ -4,6 +4,8 @@
 //! asks for consent, issues the code. A [`SignIn`] says who the user is, in as many pages and redirects as it takes. It keeps
 //! what it must remember in the [transaction's memory](SignInState::memory), so the flow survives a restart and goes on at any node.
 
+mod owner;
+
 use std::fmt;
 
 use async_trait::async_trait;
@@ -14,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Page;
+
+pub use owner::OwnerSignIn;
 
 /// Says who the user of a browser is.
 #[async_trait]
@@ -37,6 +41,13 @@ pub trait SignIn: fmt::Debug + Send + Sync + 'static {
 
     /// Goes one step on: with the request that begins it (path of `/authorize`), or with one to a route of its own.
     async fn step(&self, state: &mut SignInState, request: BrowserRequest) -> Step;
+
+    /// Asked before a browser that stayed signed in is let through: is this user still one of ours, by the same proof? Only
+    /// where consent is asked for [after the sign-in](ConsentOrder::AfterSignIn); elsewhere no browser stays signed in.
+    async fn resume(&self, user: &User) -> Resumed {
+        let _ = user;
+        Resumed::Keep
+    }
 
     /// Asked at each refresh: is this user still one of ours, and did anything change?
     async fn refresh(&self, grant: &GrantView, memory: &Value) -> Refreshed {
@@ -117,6 +128,9 @@ pub struct SignInState {
     pub client_name: String,
     /// Whether consent was given already ([`ConsentOrder::BeforeSignIn`]).
     pub consented: bool,
+    /// Whether the user has to prove anew who it is, though somebody may be signed in here or elsewhere: the client wants it
+    /// (`prompt=login`), or the user wants to be somebody else.
+    pub fresh: bool,
 }
 
 /// What a browser sent, after the engine has made sure that it is the browser of this transaction.
@@ -135,9 +149,16 @@ pub struct BrowserRequest {
     pub params: Vec<(String, String)>,
     /// Where it came from, as far as known.
     pub address: Option<std::net::IpAddr>,
+    pub(crate) begins: bool,
 }
 
 impl BrowserRequest {
+    /// Whether the sign-in is to begin, or to begin anew: this is no request to a route of its own, and has no parameters.
+    #[must_use]
+    pub fn begins(&self) -> bool {
+        self.begins
+    }
+
     /// The value of a parameter.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&str> {
@@ -167,6 +188,8 @@ pub enum Step {
     Done(User),
     /// It is nobody who may come in: said to the user in these words, and to the client as `access_denied`.
     Refused(String),
+    /// The user does not want to after all, or could not elsewhere: the browser goes back to the client with `access_denied`.
+    Cancelled,
     /// We cannot tell at the moment: 503, and the transaction stays as it is.
     Unavailable,
 }
@@ -229,6 +252,20 @@ impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("User").field("subject", &self.subject).finish_non_exhaustive()
     }
+}
+
+/// What a sign-in says of a browser that stayed signed in.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Resumed {
+    /// All is as it was.
+    Keep,
+    /// The same user, of whom something is known otherwise now.
+    Changed(User),
+    /// The user has to sign in again.
+    Ended,
+    /// We cannot tell at the moment: 503, and the browser stays signed in.
+    Unavailable,
 }
 
 /// What a sign-in says at a refresh.

@@ -24,10 +24,12 @@ pub(crate) enum TokenKind {
     Pushed,
     /// A browser session.
     Session,
+    /// The handle of an authorization under way.
+    Transaction,
 }
 
 impl TokenKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Access,
         Self::Refresh,
         Self::Code,
@@ -35,6 +37,7 @@ impl TokenKind {
         Self::Registration,
         Self::Pushed,
         Self::Session,
+        Self::Transaction,
     ];
 
     fn prefix(self) -> &'static str {
@@ -46,6 +49,7 @@ impl TokenKind {
             Self::Registration => "mcp_ra_",
             Self::Pushed => "mcp_pr_",
             Self::Session => "mcp_bs_",
+            Self::Transaction => "mcp_tx_",
         }
     }
 
@@ -59,6 +63,7 @@ impl TokenKind {
             Self::Registration => "manage.",
             Self::Pushed => "pushed.",
             Self::Session => "session.",
+            Self::Transaction => "tx.",
         }
     }
 }

@@ -1,1 +1,6 @@
 //! The authorization server over real sockets.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up must fail")]
+
+mod browser;
+mod metadata;

@@ -2,7 +2,17 @@
 #![cfg(feature = "memory")]
 #![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
+#[cfg(feature = "testkit")]
+mod broken;
+#[cfg(feature = "testkit")]
+mod faulty;
 mod key_file;
 mod memory;
+#[cfg(all(feature = "testkit", any(feature = "redis", feature = "postgres")))]
+mod servers;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(feature = "testkit")]
+mod suite;
 mod support;
 mod vault;

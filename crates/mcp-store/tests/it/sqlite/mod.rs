@@ -1,0 +1,28 @@
+//! What is particular to the store in a file.
+
+mod contract;
+
+use std::path::PathBuf;
+
+use mcp_store::{SqliteStore, Store};
+use tempfile::TempDir;
+
+/// A directory that goes away, and the database in it.
+pub(crate) struct Directory(TempDir);
+
+impl Directory {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// One more handle on the same database, as another node has it.
+    pub(crate) async fn open(&self) -> SqliteStore {
+        let store = SqliteStore::open(self.file("auth.db")).unwrap();
+        store.start().await.unwrap();
+        store
+    }
+}
