@@ -24,7 +24,7 @@ mod wire;
 /// Makes the methods of a trait implementation async; re-exported for implementations of [`SignIn`].
 pub use mcp_core::async_trait;
 
-pub use client::{GrantType, Registration, RegistrationRequest};
+pub use client::{ClientMetadataDocuments, GrantType, PreRegistered, Registration, RegistrationRequest};
 pub use keys::{JwtTokens, KeyUse, SigningKeyView};
 pub use operator::{GrantPage, Operator, OperatorError, Purged};
 pub use pages::{Field, Page, Pages};

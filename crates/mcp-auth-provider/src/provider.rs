@@ -161,7 +161,7 @@ impl OAuthProvider {
 
 /// What weakens a server, each with what it costs.
 #[derive(Debug)]
-pub struct ProviderDangerous(OAuthProvider);
+pub struct ProviderDangerous(pub(crate) OAuthProvider);
 
 impl ProviderDangerous {
     /// Asks nobody for consent. Then every client that a user's browser can be sent to `/authorize` by has that user's

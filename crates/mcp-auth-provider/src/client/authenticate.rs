@@ -92,7 +92,8 @@ impl Clients {
     ) -> Result<Found, Refused> {
         match &presented.proof {
             Proof::None => {
-                let found = self.named(engine, presented).await?;
+                let id = presented.id.as_deref().ok_or(Refused::Denied("the request names no client"))?;
+                let found = self.named(engine, id).await?;
                 if found.client.is_public() {
                     Ok(found)
                 } else {
@@ -102,7 +103,7 @@ impl Clients {
             Proof::Secret { basic, secret } => {
                 self.by_secret(engine, presented, *basic, secret, address).await
             }
-            Proof::Assertion(_) => Err(Refused::Denied("assertions are not known here")),
+            Proof::Assertion(text) => self.by_assertion(engine, presented, text, address).await,
             Proof::Unreadable => Err(Refused::Denied("the Authorization header cannot be read")),
         }
     }
@@ -135,9 +136,8 @@ impl Clients {
         }
     }
 
-    /// The client a request names.
-    pub(super) async fn named(&self, engine: &Engine, presented: &Presented<'_>) -> Result<Found, Refused> {
-        let id = presented.id.as_deref().ok_or(Refused::Denied("the request names no client"))?;
+    /// The client of this name.
+    pub(super) async fn named(&self, engine: &Engine, id: &str) -> Result<Found, Refused> {
         self.look_up(engine, id).await.map_err(|error| match error {
             ClientError::Unknown => Refused::Denied("there is no such client"),
             ClientError::Invalid(reason) => Refused::Denied(reason),

@@ -72,6 +72,11 @@ impl Guesses {
         Self { addresses, right: Cache::new(ROOM) }
     }
 
+    /// What one address may do wrong, in whatever way it tries.
+    pub(super) fn addresses(&self) -> &Limits {
+        &self.addresses
+    }
+
     /// Whether this try may be looked at.
     pub(super) async fn admit(
         &self,

@@ -23,6 +23,7 @@ use std::time::Duration;
 use mcp_core::limits::Rate;
 use mcp_core::{ConfigError, SecretKey};
 
+use super::metadata::{Metadata, Method};
 use super::stored::hash;
 
 /// How clients register themselves (RFC 7591).
@@ -133,6 +134,11 @@ impl Registration {
         Ok(())
     }
 
+    /// Whether clients get a token for their registration.
+    pub(crate) fn is_manageable(&self) -> bool {
+        self.manageable
+    }
+
     /// Whether a token is needed to register.
     pub(crate) fn needs_token(&self) -> bool {
         !self.tokens.is_empty()
@@ -173,4 +179,15 @@ pub struct RegistrationRequest {
     pub confidential: bool,
     /// Where the request comes from, as far as known.
     pub address: Option<IpAddr>,
+}
+
+impl RegistrationRequest {
+    pub(super) fn of(metadata: &Metadata, address: Option<IpAddr>) -> Self {
+        Self {
+            client_name: metadata.name.clone(),
+            redirect_uris: metadata.redirect_uris.clone(),
+            confidential: !matches!(metadata.method, Method::None),
+            address,
+        }
+    }
 }

@@ -41,8 +41,12 @@ pub(crate) fn routes(engine: &Arc<Engine>) -> Vec<Route> {
         route(engine, &paths.sign_out, page, Access::Browser, sign_out::answer),
         route(engine, &paths.token, [Method::POST], Access::Client, token::answer),
     ];
-    if engine.clients.registrar().is_some() {
+    if let Some(registrar) = engine.clients.registrar() {
         routes.push(route(engine, &paths.register, [Method::POST], Access::Client, register::answer));
+        if registrar.config.is_manageable() {
+            let methods = [Method::GET, Method::PUT, Method::DELETE];
+            routes.push(route(engine, &manage::path(paths), methods, Access::Client, manage::answer));
+        }
     }
     routes.extend(engine.sign_in.routes().into_iter().map(|own| sign_in_route(engine, own)));
     routes.extend(metadata::routes(engine, &routes));

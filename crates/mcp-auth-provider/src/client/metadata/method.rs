@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::members::Members;
 use super::{MetadataError, Rules, text};
-use crate::client::ClientOrigin;
+use crate::client::{ClientAuthentication, ClientOrigin};
 
 /// A way to prove oneself (`token_endpoint_auth_method`).
 #[derive(Clone, Debug)]
@@ -66,6 +66,22 @@ impl Method {
                 Ok(Self::Secret { basic: false })
             }
             Some(_) => Err(MetadataError::invalid("token_endpoint_auth_method is not supported")),
+        }
+    }
+
+    /// The way that a client was registered for.
+    pub(super) fn of(authentication: &ClientAuthentication) -> Self {
+        match authentication {
+            ClientAuthentication::None => Self::None,
+            ClientAuthentication::Secret { basic, .. } => Self::Secret { basic: *basic },
+            ClientAuthentication::PrivateKeyJwt { jwks, jwks_uri, algorithm, optional } => {
+                Self::PrivateKeyJwt {
+                    jwks: jwks.clone(),
+                    jwks_uri: jwks_uri.clone(),
+                    algorithm: algorithm.clone(),
+                    optional: *optional,
+                }
+            }
         }
     }
 

@@ -116,6 +116,22 @@ impl Metadata {
         })
     }
 
+    /// What was read when a client registered, as far as it is kept.
+    pub(crate) fn of(client: &Client, scope: Option<&str>) -> Self {
+        Self {
+            name: client.name.clone(),
+            redirect_uris: client.redirect_uris.clone(),
+            method: Method::of(&client.authentication),
+            grant_types: client.grant_types.clone(),
+            scope: scope.map(Scopes::parse),
+            application_type: client.application_type.clone(),
+            client_uri: client.client_uri.clone(),
+            dpop_bound: client.dpop_bound,
+            require_par: client.require_par,
+            extra: client.extra.clone(),
+        }
+    }
+
     /// Everything as it is in effect, in the form it came in (RFC 7591 §3.2.1).
     pub(crate) fn effective(&self) -> Map<String, Value> {
         let mut members = self.extra.clone();
