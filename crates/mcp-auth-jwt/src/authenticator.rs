@@ -13,7 +13,7 @@ use mcp_core::{
 use crate::TrustedIssuer;
 use crate::cache::VerifiedTokens;
 #[cfg(feature = "dpop")]
-use crate::dpop::{Dpop, ProofChecker};
+use crate::dpop::{Dpop, DpopProofs};
 #[cfg(feature = "fetch")]
 use crate::fetch::RemoteKeys;
 use crate::issuer::Source;
@@ -60,7 +60,7 @@ struct Running {
     issuers: Vec<RunningIssuer>,
     known: VerifiedTokens,
     #[cfg(feature = "dpop")]
-    proofs: Option<ProofChecker>,
+    proofs: Option<DpopProofs>,
 }
 
 struct RunningIssuer {
@@ -181,7 +181,7 @@ impl JwtAuthenticator {
             issuers,
             known: VerifiedTokens::new(self.tokens, self.at_most),
             #[cfg(feature = "dpop")]
-            proofs: self.dpop.as_ref().map(ProofChecker::new).transpose()?,
+            proofs: self.dpop.as_ref().map(DpopProofs::new).transpose()?,
         })
     }
 }
@@ -347,7 +347,7 @@ impl Running {
             ));
         }
         #[cfg(feature = "dpop")]
-        if self.proofs.as_ref().is_some_and(ProofChecker::is_required) {
+        if self.proofs.as_ref().is_some_and(DpopProofs::is_required) {
             return Err(AuthError::invalid_token("only tokens that are bound to a key are accepted here"));
         }
         Ok(())
