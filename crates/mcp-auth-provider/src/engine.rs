@@ -9,6 +9,7 @@ use mcp_store::Vault;
 
 use crate::browser::BrowserLimits;
 use crate::client::Clients;
+use crate::dpop::DpopChecks;
 use crate::grant::KnownTokens;
 use crate::keys::SigningKeys;
 use crate::metrics;
@@ -28,6 +29,7 @@ pub(crate) struct Engine {
     pub(crate) vault: Vault,
     pub(crate) sign_in: Arc<dyn SignIn>,
     pub(crate) clients: Clients,
+    pub(crate) dpop: DpopChecks,
     pub(crate) pages: Pages,
     /// How many sign-ins each address may begin.
     pub(crate) browser: BrowserLimits,

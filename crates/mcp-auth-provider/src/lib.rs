@@ -5,6 +5,7 @@ mod as_text;
 mod body;
 mod browser;
 mod client;
+mod dpop;
 mod endpoints;
 mod engine;
 mod grant;
@@ -25,6 +26,7 @@ mod wire;
 pub use mcp_core::async_trait;
 
 pub use client::{ClientMetadataDocuments, GrantType, PreRegistered, Registration, RegistrationRequest};
+pub use dpop::DpopPolicy;
 pub use keys::{JwtTokens, KeyUse, SigningKeyView};
 pub use operator::{GrantPage, Operator, OperatorError, Purged};
 pub use pages::{Field, Page, Pages};

@@ -4,6 +4,7 @@ use mcp_core::{Scopes, Timestamp, random_id};
 use mcp_store::{Batch, Name, Partition, StoreError};
 use serde_json::{Map, Value, json};
 
+use crate::client::Client;
 use crate::engine::Engine;
 use crate::wire::{TokenKind, TokenText, record_name};
 
@@ -89,16 +90,23 @@ fn claims(engine: &Engine, order: &Order<'_>, expires_at: Timestamp) -> Map<Stri
     claims
 }
 
-/// Adds a refresh token to a batch.
+/// What a client's refresh tokens are bound to: the key it proved, if it has nothing else to prove itself with. Others do so
+/// at each refresh, and may change their keys (RFC 9449 §5).
+pub(super) fn binding<'a>(client: &Client, jkt: Option<&'a str>) -> Option<&'a str> {
+    jkt.filter(|_| client.is_public())
+}
+
+/// Adds a refresh token to a batch, [bound](binding) to a key or not.
 pub(super) fn refresh(
     engine: &Engine,
     batch: Batch,
     order: &Order<'_>,
+    bound_to: Option<&str>,
 ) -> Result<(Batch, TokenText), StoreError> {
     let token = TokenText::new(TokenKind::Refresh, order.partition);
     let record = RefreshRecord {
         resource: order.resource.clone(),
-        jkt: order.jkt.clone(),
+        jkt: bound_to.map(str::to_owned),
         key: order.key.map(|key| key.wrap(token.expose(), order.partition)).unwrap_or_default(),
         rotated: None,
     };

@@ -18,17 +18,17 @@ mod refresh;
 mod revoke;
 mod target;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use answer::TokenAnswer;
 pub(crate) use begin::{ConsentGranted, NewGrant, begin};
-pub(crate) use check::{KnownTokens, TokenPlace, look_up, place_of, still_good};
+pub(crate) use check::{Known, KnownTokens, TokenPlace, look_up, place_of, still_good};
 pub(crate) use end::{end, end_of_client, end_of_user, list_of_client, list_of_user, one};
 pub(crate) use facts::{TokenFacts, facts};
 pub(crate) use key::{open_answer, seal_answer};
 #[cfg(test)]
 pub(crate) use list::mark_ended;
 pub(crate) use list::{Remains, page_of_client, page_of_user, tidy};
-pub(crate) use redeem::redeem;
+pub(crate) use redeem::{commit, redeem};
 pub(crate) use refresh::refresh;
 pub(crate) use revoke::{Revoked, revoke};
