@@ -13,7 +13,7 @@ use crate::grant::{self, TokenAnswer};
 use crate::wire::{OAuthError, Params};
 
 /// What is answered here, for the metadata.
-pub(super) const GRANT_TYPES: &[&str] = &["authorization_code", "refresh_token"];
+pub(super) const GRANT_TYPES: &[&str] = &["authorization_code", "refresh_token", "client_credentials"];
 
 /// Answers a request for tokens.
 pub(super) async fn answer(engine: Arc<Engine>, request: Request<Body>) -> Response<Body> {
@@ -49,6 +49,7 @@ async fn tokens(engine: &Engine, head: &Parts, params: &Params) -> Result<TokenA
     match grant {
         Grant::Code => grant::redeem(engine, &client, params, key).await,
         Grant::Refresh => grant::refresh(engine, &client, params, key).await,
+        Grant::ClientCredentials => grant::client_credentials(engine, &client, params, key).await,
     }
 }
 
@@ -57,6 +58,7 @@ async fn tokens(engine: &Engine, head: &Parts, params: &Params) -> Result<TokenA
 enum Grant {
     Code,
     Refresh,
+    ClientCredentials,
 }
 
 impl Grant {
@@ -65,6 +67,7 @@ impl Grant {
         Some(match name {
             "authorization_code" => Self::Code,
             "refresh_token" => Self::Refresh,
+            "client_credentials" => Self::ClientCredentials,
             _ => return None,
         })
     }

@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::wire::{TokenKind, TokenText, record_name};
 
 use super::key::GrantKey;
-use super::record::{AccessRecord, GrantRecord, RefreshRecord};
+use super::record::{AccessRecord, GrantKind, GrantRecord, RefreshRecord};
 
 /// What an access token is for.
 pub(super) struct Order<'a> {
@@ -28,6 +28,8 @@ pub(super) struct Order<'a> {
 /// An access token, and when it ends.
 pub(super) struct Minted {
     pub(super) text: String,
+    /// What its record is called.
+    pub(super) name: Name,
     pub(super) expires_at: Timestamp,
 }
 
@@ -49,8 +51,8 @@ pub(super) fn access(
         act: None,
         client: None,
     };
-    let batch = batch.put_json(name, &record, Some(expires_at))?;
-    Ok((batch, Minted { text, expires_at }))
+    let batch = batch.put_json(name.clone(), &record, Some(expires_at))?;
+    Ok((batch, Minted { text, name, expires_at }))
 }
 
 /// The token itself, and what its record is called: opaque, or a JWT where the operator wants that.
@@ -78,7 +80,9 @@ fn claims(engine: &Engine, order: &Order<'_>, expires_at: Timestamp) -> Map<Stri
     put("client_id", json!(order.grant.client.as_str()));
     put("iat", json!(order.now.as_secs()));
     put("exp", json!(expires_at.as_secs()));
-    put("auth_time", json!(order.grant.authenticated_at.as_secs()));
+    if order.grant.kind != GrantKind::Client {
+        put("auth_time", json!(order.grant.authenticated_at.as_secs()));
+    }
     // Where the record is, and 256 random bits besides: who has the store does not know the token.
     put("jti", json!(format!("{}.{}", order.partition, random_id())));
     if !order.scopes.is_empty() {

@@ -6,6 +6,7 @@
 mod answer;
 mod begin;
 mod check;
+mod client_credentials;
 mod end;
 mod facts;
 mod index;
@@ -16,13 +17,17 @@ mod record;
 mod redeem;
 mod refresh;
 mod revoke;
+mod subject;
 mod target;
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(test)]
+mod tests_of_clients;
 
 pub(crate) use answer::TokenAnswer;
 pub(crate) use begin::{ConsentGranted, NewGrant, begin};
 pub(crate) use check::{Known, KnownTokens, TokenPlace, look_up, place_of, still_good};
+pub(crate) use client_credentials::client_credentials;
 pub(crate) use end::{end, end_of_client, end_of_user, list_of_client, list_of_user, one};
 pub(crate) use facts::{TokenFacts, facts};
 pub(crate) use key::{open_answer, seal_answer};

@@ -135,9 +135,22 @@ impl World {
     }
 
     pub(crate) async fn code_for(&self, resources: &[&str]) -> String {
+        self.code_as("ada", resources).await.unwrap()
+    }
+
+    pub(crate) async fn code_of_user(&self, subject: &str) -> Result<String, mcp_store::StoreError> {
+        self.code_as(subject, &[RS]).await
+    }
+
+    /// How often the sign-in was told of an end.
+    pub(crate) fn sign_in_ended(&self) -> usize {
+        self.sign_in.ended.load(Ordering::Relaxed)
+    }
+
+    async fn code_as(&self, subject: &str, resources: &[&str]) -> Result<String, mcp_store::StoreError> {
         let partition = Partition::random();
         let hash = Base64UrlUnpadded::encode_string(digest(&SHA256, VERIFIER.as_bytes()).as_ref());
-        let user = User::new("ada", "Ada", self.clock.now())
+        let user = User::new(subject, "Ada", self.clock.now())
             .props(json!({ "email": "ada@example.com" }))
             .memory(json!({ "upstream": "secret" }));
         let new = NewGrant {
@@ -151,10 +164,9 @@ impl World {
             jkt: None,
             refreshable: true,
         };
-        let (batch, code) =
-            begin(&self.engine, Batch::new(), new, ConsentGranted::witnessed()).await.unwrap();
-        assert!(self.engine.vault.commit(&partition, batch).await.unwrap().is_done());
-        code.expose().to_owned()
+        let (batch, code) = begin(&self.engine, Batch::new(), new, ConsentGranted::witnessed()).await?;
+        assert!(self.engine.vault.commit(&partition, batch).await?.is_done());
+        Ok(code.expose().to_owned())
     }
 
     pub(crate) async fn redeem(
