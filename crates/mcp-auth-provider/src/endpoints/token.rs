@@ -13,7 +13,12 @@ use crate::grant::{self, TokenAnswer};
 use crate::wire::{OAuthError, Params};
 
 /// What is answered here, for the metadata.
-pub(super) const GRANT_TYPES: &[&str] = &["authorization_code", "refresh_token", "client_credentials"];
+pub(super) const GRANT_TYPES: &[&str] = &[
+    "authorization_code",
+    "refresh_token",
+    "client_credentials",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+];
 
 /// Answers a request for tokens.
 pub(super) async fn answer(engine: Arc<Engine>, request: Request<Body>) -> Response<Body> {
@@ -49,6 +54,7 @@ async fn tokens(engine: &Engine, head: &Parts, params: &Params) -> Result<TokenA
     match grant {
         Grant::Code => grant::redeem(engine, &client, params, key).await,
         Grant::Refresh => grant::refresh(engine, &client, params, key).await,
+        Grant::Exchange => grant::exchange(engine, &client, params, key).await,
         Grant::ClientCredentials => grant::client_credentials(engine, &client, params, key).await,
     }
 }
@@ -59,6 +65,8 @@ enum Grant {
     Code,
     Refresh,
     ClientCredentials,
+    /// RFC 8693.
+    Exchange,
 }
 
 impl Grant {
@@ -68,6 +76,7 @@ impl Grant {
             "authorization_code" => Self::Code,
             "refresh_token" => Self::Refresh,
             "client_credentials" => Self::ClientCredentials,
+            "urn:ietf:params:oauth:grant-type:token-exchange" => Self::Exchange,
             _ => return None,
         })
     }

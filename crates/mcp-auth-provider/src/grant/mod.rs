@@ -8,6 +8,7 @@ mod begin;
 mod check;
 mod client_credentials;
 mod end;
+mod exchange;
 mod facts;
 mod index;
 mod key;
@@ -23,12 +24,15 @@ mod target;
 pub(crate) mod tests;
 #[cfg(test)]
 mod tests_of_clients;
+#[cfg(test)]
+mod tests_of_exchange;
 
 pub(crate) use answer::TokenAnswer;
 pub(crate) use begin::{ConsentGranted, NewGrant, begin};
 pub(crate) use check::{Known, KnownTokens, TokenPlace, look_up, place_of, still_good};
 pub(crate) use client_credentials::client_credentials;
 pub(crate) use end::{end, end_of_client, end_of_user, list_of_client, list_of_user, one};
+pub(crate) use exchange::exchange;
 pub(crate) use facts::{TokenFacts, facts};
 pub(crate) use key::{open_answer, seal_answer};
 #[cfg(test)]
