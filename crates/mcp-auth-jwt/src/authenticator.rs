@@ -16,10 +16,9 @@ use crate::cache::VerifiedTokens;
 use crate::dpop::{Dpop, DpopProofs};
 #[cfg(feature = "fetch")]
 use crate::fetch::RemoteKeys;
-use crate::issuer::Source;
 use crate::jws::Jws;
-use crate::keys::{Fingerprint, KeySet, Verdict};
-use crate::rules::{Plausible, Rules, SignedBy, VerifiedToken};
+use crate::key_source::KeySource;
+use crate::rules::{Rules, SignedBy, VerifiedToken};
 
 /// Accepts JWT access tokens that others issued (RFC 9068, RFC 8725).
 ///
@@ -66,12 +65,6 @@ struct Running {
 struct RunningIssuer {
     rules: Rules,
     keys: KeySource,
-}
-
-enum KeySource {
-    Fixed(KeySet),
-    #[cfg(feature = "fetch")]
-    Remote(RemoteKeys),
 }
 
 impl JwtAuthenticator {
@@ -163,17 +156,10 @@ impl JwtAuthenticator {
                     rules.issuer.as_str()
                 )));
             }
-            let keys = match &issuer.source {
-                Source::Fixed(keys) => KeySource::Fixed(issuer.fixed_keys(keys, &rules)?),
-                #[cfg(feature = "fetch")]
-                Source::Discovery | Source::Jwks(_) => {
-                    let client = match &client {
-                        Some(client) => Arc::clone(client),
-                        None => Arc::clone(client.insert(crate::fetch::default_client()?)),
-                    };
-                    KeySource::Remote(RemoteKeys::new(issuer, &rules, client, site)?)
-                }
-            };
+            #[cfg(feature = "fetch")]
+            let keys = KeySource::new(issuer, &rules, site, &mut client)?;
+            #[cfg(not(feature = "fetch"))]
+            let keys = KeySource::new(issuer, &rules)?;
             issuers.push(RunningIssuer { rules, keys });
         }
         Ok(Running {
@@ -330,7 +316,7 @@ impl Running {
             return Err(AuthError::not_mine().log("the token names no issuer of ours in iss"));
         };
         let plausible = issuer.rules.judge(jws, now, resource)?;
-        let (key, edition) = issuer.keys.verify(&plausible, now).await?;
+        let (key, edition) = issuer.keys.verify(&plausible.signed, now).await?;
         // The keys may have been waited for.
         if self.clock.now() >= plausible.expires {
             return Err(AuthError::invalid_token("the token has expired"));
@@ -352,61 +338,6 @@ impl Running {
         }
         Ok(())
     }
-}
-
-#[cfg_attr(
-    not(feature = "fetch"),
-    expect(unused_variables, reason = "keys that are not fetched have no age")
-)]
-impl KeySource {
-    /// Which edition of the keys would verify a token now; none while there are no usable ones.
-    fn edition(&self, now: mcp_core::Timestamp) -> Option<u64> {
-        match self {
-            Self::Fixed(_) => Some(0),
-            #[cfg(feature = "fetch")]
-            Self::Remote(keys) => keys.edition(now),
-        }
-    }
-
-    async fn verify(
-        &self,
-        token: &Plausible<'_>,
-        now: mcp_core::Timestamp,
-    ) -> Result<(Fingerprint, u64), AuthError> {
-        match self {
-            Self::Fixed(keys) => {
-                let id = token.key_id.as_deref();
-                match keys.verify(token.algorithm, id, token.message, &token.signature) {
-                    Verdict::Good(key) => Ok((key, 0)),
-                    Verdict::Bad => Err(bad_signature()),
-                    Verdict::Unknown => Err(unknown_key()),
-                }
-            }
-            #[cfg(feature = "fetch")]
-            Self::Remote(keys) => keys.verify(token, now).await,
-        }
-    }
-
-    fn still_has(&self, key: &Fingerprint, clock: &dyn Clock) -> Result<(), AuthError> {
-        let has = match self {
-            Self::Fixed(keys) => keys.has(key),
-            #[cfg(feature = "fetch")]
-            Self::Remote(keys) => keys.still_has(key, clock.now())?,
-        };
-        if has {
-            Ok(())
-        } else {
-            Err(AuthError::invalid_token("the key that signed the token was withdrawn"))
-        }
-    }
-}
-
-pub(crate) fn bad_signature() -> AuthError {
-    AuthError::invalid_token("the token's signature is wrong")
-}
-
-pub(crate) fn unknown_key() -> AuthError {
-    AuthError::invalid_token("the token is signed by an unknown key")
 }
 
 impl fmt::Debug for JwtAuthenticator {

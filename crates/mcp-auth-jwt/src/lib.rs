@@ -80,6 +80,7 @@ mod fetch;
 mod introspection;
 mod issuer;
 mod jws;
+mod key_source;
 mod keys;
 mod profile;
 mod rules;
