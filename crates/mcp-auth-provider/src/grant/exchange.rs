@@ -27,7 +27,7 @@ use crate::engine::Engine;
 use crate::wire::{OAuthError, Params};
 
 use super::answer::TokenAnswer;
-use super::check::{TokenPlace, place_of};
+use super::check::{self, TokenPlace, place_of};
 use super::mint::{self, Delegation, Order};
 use super::record::{AccessRecord, GrantRecord, grant_name};
 use super::redeem::{commit, token_type, unwrap, with_grant};
@@ -156,17 +156,11 @@ async fn held(engine: &Engine, token: &str, key: Option<&ProvenKey>) -> Result<H
     let dead =
         || OAuthError::invalid_request("a token is unknown, has expired, was revoked or is none of ours");
     let place = place_of(engine, token).map_err(|_| dead())?;
-    let names = [place.name.clone(), grant_name()];
-    let mut found = engine.vault.get(&place.partition, &names).await?.into_iter();
-    let (Some(Some(access)), Some(Some(grant))) = (found.next(), found.next()) else { return Err(dead()) };
-    let held = Held {
-        access_at: access.revision(),
-        access: access.json()?,
-        grant_at: grant.revision(),
-        grant: grant.json()?,
-        place,
+    let Some((access, grant, [access_at, grant_at])) = check::read_at(engine, &place).await? else {
+        return Err(dead());
     };
-    if held.grant.ended.is_some() || engine.now() >= held.access.expires_at {
+    let held = Held { place, access, access_at, grant, grant_at };
+    if engine.now() >= held.access.expires_at {
         return Err(dead());
     }
     if held.access.jkt.is_some() && held.access.jkt.as_deref() != key.map(ProvenKey::jkt) {
