@@ -9,6 +9,7 @@ mod dpop;
 mod endpoints;
 mod engine;
 mod grant;
+mod idp;
 mod keys;
 mod metrics;
 mod operator;
@@ -27,6 +28,7 @@ pub use mcp_core::async_trait;
 
 pub use client::{ClientMetadataDocuments, GrantType, PreRegistered, Registration, RegistrationRequest};
 pub use dpop::DpopPolicy;
+pub use idp::TrustedIdp;
 pub use keys::{JwtTokens, KeyUse, SigningKeyView};
 pub use operator::{GrantPage, Operator, OperatorError, Purged};
 pub use pages::{Field, Page, Pages};

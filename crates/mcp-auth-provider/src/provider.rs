@@ -18,6 +18,7 @@ use crate::dpop::{self, DpopChecks, DpopPolicy};
 use crate::endpoints;
 use crate::engine::Engine;
 use crate::grant::{self, KnownTokens, TokenPlace};
+use crate::idp::{Idps, TrustedIdp};
 use crate::keys::{JwtTokens, SigningKeys};
 use crate::pages::Pages;
 use crate::resource_server::ResourceServer;
@@ -44,6 +45,7 @@ struct Config {
     paths: Paths,
     clients: ClientsConfig,
     dpop: DpopPolicy,
+    idps: Vec<TrustedIdp>,
     pages: Pages,
     jwt: Option<JwtTokens>,
     resource_servers: Vec<ResourceServer>,
@@ -67,6 +69,7 @@ impl OAuthProvider {
                 paths: Paths::new(),
                 clients: ClientsConfig::default(),
                 dpop: DpopPolicy::new(),
+                idps: Vec::new(),
                 pages: Pages::default(),
                 jwt: None,
                 resource_servers: Vec::new(),
@@ -149,6 +152,12 @@ impl OAuthProvider {
         self
     }
 
+    /// Trusts an identity provider.
+    pub(crate) fn with_idp(mut self, idp: TrustedIdp) -> Self {
+        self.config.idps.push(idp);
+        self
+    }
+
     /// Changes how pages look.
     pub(crate) fn with_pages(mut self, change: impl FnOnce(&mut Pages)) -> Self {
         change(&mut self.config.pages);
@@ -218,6 +227,7 @@ impl Authenticator for OAuthProvider {
             clock: site.clock().clone(),
             audit: site.audit().clone(),
             dpop: DpopChecks::start(&config.dpop, &vault)?,
+            idps: Idps::start(&config.idps, site).await?,
             vault,
             sign_in: config.sign_in.clone(),
             clients: Clients::start(&config.clients, site)?,

@@ -7,18 +7,11 @@ use http::{Request, Response, StatusCode};
 use mcp_core::Body;
 
 use crate::body::read_form;
+use crate::client::GrantType;
 use crate::dpop::DPOP_NONCE;
 use crate::engine::Engine;
 use crate::grant::{self, TokenAnswer};
 use crate::wire::{OAuthError, Params};
-
-/// What is answered here, for the metadata.
-pub(super) const GRANT_TYPES: &[&str] = &[
-    "authorization_code",
-    "refresh_token",
-    "client_credentials",
-    "urn:ietf:params:oauth:grant-type:token-exchange",
-];
 
 /// Answers a request for tokens.
 pub(super) async fn answer(engine: Arc<Engine>, request: Request<Body>) -> Response<Body> {
@@ -47,39 +40,33 @@ async fn asked(engine: &Engine, request: Request<Body>) -> Result<Response<Body>
 async fn tokens(engine: &Engine, head: &Parts, params: &Params) -> Result<TokenAnswer, OAuthError> {
     let asked =
         params.get("grant_type").ok_or_else(|| OAuthError::invalid_request("grant_type is missing"))?;
-    let grant = Grant::named(asked).ok_or_else(unsupported)?;
+    let grant = offered(engine).find(|grant| grant.name() == asked).ok_or_else(unsupported)?;
+    if grant == GrantType::JwtBearer {
+        grant::is_profile_known(params)?;
+    }
     let client = engine.clients.authenticate(engine, head, params).await?;
     let key = engine.dpop.prove(engine, head, &engine.paths.token, &client)?;
     let key = key.as_ref();
     match grant {
-        Grant::Code => grant::redeem(engine, &client, params, key).await,
-        Grant::Refresh => grant::refresh(engine, &client, params, key).await,
-        Grant::Exchange => grant::exchange(engine, &client, params, key).await,
-        Grant::ClientCredentials => grant::client_credentials(engine, &client, params, key).await,
+        GrantType::AuthorizationCode => grant::redeem(engine, &client, params, key).await,
+        GrantType::RefreshToken => grant::refresh(engine, &client, params, key).await,
+        GrantType::ClientCredentials => grant::client_credentials(engine, &client, params, key).await,
+        GrantType::TokenExchange => grant::exchange(engine, &client, params, key).await,
+        GrantType::JwtBearer => grant::id_jag(engine, &client, params, key).await,
+        GrantType::DeviceCode => Err(unsupported()),
     }
 }
 
-/// The grants this endpoint knows.
-#[derive(Clone, Copy)]
-enum Grant {
-    Code,
-    Refresh,
-    ClientCredentials,
-    /// RFC 8693.
-    Exchange,
-}
-
-impl Grant {
-    /// By its `grant_type`, byte for byte.
-    fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "authorization_code" => Self::Code,
-            "refresh_token" => Self::Refresh,
-            "client_credentials" => Self::ClientCredentials,
-            "urn:ietf:params:oauth:grant-type:token-exchange" => Self::Exchange,
-            _ => return None,
-        })
-    }
+/// The grants that are answered here; their names are `grant_types_supported` (RFC 8414 §2).
+pub(super) fn offered(engine: &Engine) -> impl Iterator<Item = GrantType> {
+    let always = [
+        GrantType::AuthorizationCode,
+        GrantType::RefreshToken,
+        GrantType::ClientCredentials,
+        GrantType::TokenExchange,
+    ];
+    // Where nobody's assertions are taken, they are not known at all.
+    always.into_iter().chain((!engine.idps.is_empty()).then_some(GrantType::JwtBearer))
 }
 
 fn unsupported() -> OAuthError {

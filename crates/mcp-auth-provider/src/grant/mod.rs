@@ -10,6 +10,7 @@ mod client_credentials;
 mod end;
 mod exchange;
 mod facts;
+mod id_jag;
 mod index;
 mod key;
 mod list;
@@ -18,7 +19,7 @@ mod record;
 mod redeem;
 mod refresh;
 mod revoke;
-mod subject;
+pub(crate) mod subject;
 mod target;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -26,6 +27,10 @@ pub(crate) mod tests;
 mod tests_of_clients;
 #[cfg(test)]
 mod tests_of_exchange;
+#[cfg(test)]
+mod tests_of_id_jag;
+#[cfg(test)]
+mod tests_of_outages;
 
 pub(crate) use answer::TokenAnswer;
 pub(crate) use begin::{ConsentGranted, NewGrant, begin};
@@ -34,6 +39,7 @@ pub(crate) use client_credentials::client_credentials;
 pub(crate) use end::{end, end_of_client, end_of_user, list_of_client, list_of_user, one};
 pub(crate) use exchange::exchange;
 pub(crate) use facts::{TokenFacts, facts};
+pub(crate) use id_jag::{id_jag, is_profile_known};
 pub(crate) use key::{open_answer, seal_answer};
 #[cfg(test)]
 pub(crate) use list::mark_ended;

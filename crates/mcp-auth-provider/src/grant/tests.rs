@@ -87,6 +87,7 @@ pub(crate) async fn world_with(dpop: DpopPolicy, store: impl mcp_store::Store) -
         clock: shared,
         audit: Audit::default(),
         dpop: DpopChecks::start(&dpop, &vault).unwrap(),
+        idps: crate::idp::Idps::default(),
         vault,
         sign_in: sign_in.clone(),
         clients: Clients::start(&ClientsConfig::default(), &site).unwrap(),
