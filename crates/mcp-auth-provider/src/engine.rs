@@ -9,7 +9,9 @@ use mcp_store::Vault;
 
 use crate::browser::BrowserLimits;
 use crate::client::Clients;
+use crate::dpop::DpopChecks;
 use crate::grant::KnownTokens;
+use crate::idp::Idps;
 use crate::keys::SigningKeys;
 use crate::metrics;
 use crate::pages::Pages;
@@ -28,6 +30,8 @@ pub(crate) struct Engine {
     pub(crate) vault: Vault,
     pub(crate) sign_in: Arc<dyn SignIn>,
     pub(crate) clients: Clients,
+    pub(crate) dpop: DpopChecks,
+    pub(crate) idps: Idps,
     pub(crate) pages: Pages,
     /// How many sign-ins each address may begin.
     pub(crate) browser: BrowserLimits,

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::HeaderName;
 use mcp_core::{
     AtOnce, AuthError, AuthErrorKind, Authenticator, ConfigError, Credential, Identity, Issuer,
     ProtectedResource, RequestHead, ResourceMetadata, Route, SiteContext,
@@ -14,9 +15,11 @@ use mcp_store::{RootKey, Store, Sweeper, Vault};
 
 use crate::browser::BrowserLimits;
 use crate::client::{Clients, ClientsConfig};
+use crate::dpop::{self, DpopChecks, DpopPolicy};
 use crate::endpoints;
 use crate::engine::Engine;
 use crate::grant::{self, KnownTokens, TokenPlace};
+use crate::idp::{Idps, TrustedIdp};
 use crate::keys::{JwtTokens, SigningKeys};
 use crate::pages::Pages;
 use crate::resource_server::ResourceServer;
@@ -42,6 +45,8 @@ struct Config {
     lifetimes: Lifetimes,
     paths: Paths,
     clients: ClientsConfig,
+    dpop: DpopPolicy,
+    idps: Vec<TrustedIdp>,
     pages: Pages,
     jwt: Option<JwtTokens>,
     resource_servers: Vec<ResourceServer>,
@@ -64,6 +69,8 @@ impl OAuthProvider {
                 lifetimes: Lifetimes::new(),
                 paths: Paths::new(),
                 clients: ClientsConfig::default(),
+                dpop: DpopPolicy::new(),
+                idps: Vec::new(),
                 pages: Pages::default(),
                 jwt: None,
                 resource_servers: Vec::new(),
@@ -140,6 +147,18 @@ impl OAuthProvider {
         self
     }
 
+    /// Changes how proofs of possession are handled.
+    pub(crate) fn with_dpop(mut self, policy: DpopPolicy) -> Self {
+        self.config.dpop = policy;
+        self
+    }
+
+    /// Trusts an identity provider.
+    pub(crate) fn with_idp(mut self, idp: TrustedIdp) -> Self {
+        self.config.idps.push(idp);
+        self
+    }
+
     /// Changes how pages look.
     pub(crate) fn with_pages(mut self, change: impl FnOnce(&mut Pages)) -> Self {
         change(&mut self.config.pages);
@@ -209,6 +228,8 @@ impl Authenticator for OAuthProvider {
             resources: site.resources().to_vec(),
             clock: site.clock().clone(),
             audit: site.audit().clone(),
+            dpop: DpopChecks::start(&config.dpop, &vault)?,
+            idps: Idps::start(&config.idps, site).await?,
             vault,
             sign_in: config.sign_in.clone(),
             clients: Clients::start(&config.clients, site)?,
@@ -237,7 +258,10 @@ impl Authenticator for OAuthProvider {
         request: &RequestHead<'_>,
         resource: &ProtectedResource,
     ) -> Result<Identity, AuthError> {
-        let Credential::Bearer(token) = request.credential()? else { return Err(AuthError::not_mine()) };
+        let credential = request.credential()?;
+        let (Credential::Bearer(token) | Credential::Dpop(token)) = credential else {
+            return Err(AuthError::not_mine());
+        };
         let engine = self.started()?;
         let digest = request.credential_digest();
         let known = match engine.known.get(digest, engine.now()) {
@@ -250,10 +274,9 @@ impl Authenticator for OAuthProvider {
         if !known.is_for(resource) {
             return Err(AuthError::invalid_token("the token is for another resource"));
         }
-        if known.jkt.is_some() {
-            return Err(AuthError::invalid_token(
-                "the token is bound to a key and must be presented with a DPoP proof",
-            ));
+        match credential {
+            Credential::Dpop(_) => engine.dpop.admit(engine, request, token, &known)?,
+            _ => engine.dpop.admit_bearer(&known)?,
         }
         Ok(known.identity.clone())
     }
@@ -263,12 +286,16 @@ impl Authenticator for OAuthProvider {
         if request.is_bearer()
             && let Some(known) = engine.known.get(request.credential_digest(), engine.now())
             && known.is_for(resource)
-            && known.jkt.is_none()
+            && engine.dpop.admit_bearer(&known).is_ok()
         {
             return AtOnce::Known(known.identity.clone());
         }
         match request.credential() {
-            Ok(Credential::Bearer(token)) if grant::place_of(engine, token).is_err() => AtOnce::NotMine,
+            Ok(Credential::Bearer(token) | Credential::Dpop(token))
+                if grant::place_of(engine, token).is_err() =>
+            {
+                AtOnce::NotMine
+            }
             Err(error) if *error.kind() == AuthErrorKind::Missing => AtOnce::NotMine,
             Ok(Credential::Other) => AtOnce::NotMine,
             _ => AtOnce::Ask,
@@ -276,7 +303,16 @@ impl Authenticator for OAuthProvider {
     }
 
     fn metadata(&self, resource: &ProtectedResource) -> ResourceMetadata {
-        ResourceMetadata::issued_by([Issuer::new(resource.site().as_str())])
+        let mut metadata = ResourceMetadata::issued_by([Issuer::new(resource.site().as_str())]);
+        if let Some(engine) = self.engine() {
+            metadata.dpop_algorithms = engine.dpop.algorithms().to_vec();
+            metadata.dpop_required = engine.dpop.is_required();
+        }
+        metadata
+    }
+
+    fn credential_headers(&self) -> Vec<HeaderName> {
+        vec![dpop::DPOP]
     }
 
     fn routes(&self) -> Vec<Route> {

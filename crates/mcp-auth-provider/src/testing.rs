@@ -146,7 +146,8 @@ impl Running {
         if let Some(keys) = &self.engine().keys {
             keys.keep_up().await.unwrap();
         }
-        grant::redeem(self.engine(), client, &params(&pairs), jkt).await.unwrap()
+        let key = jkt.map(crate::dpop::ProvenKey::for_tests);
+        grant::redeem(self.engine(), client, &params(&pairs), key.as_ref()).await.unwrap()
     }
 
     /// The status of a call to a resource with a token.
