@@ -74,6 +74,15 @@ impl Running {
         clock: FakeClock,
         change: impl FnOnce(OAuthProvider) -> OAuthProvider,
     ) -> Self {
+        Self::at(store, clock, |provider, _| change(provider)).await
+    }
+
+    /// The same, for a configuration that needs to know the public URL.
+    pub(crate) async fn at(
+        store: Arc<MemoryStore>,
+        clock: FakeClock,
+        change: impl FnOnce(OAuthProvider, &str) -> OAuthProvider,
+    ) -> Self {
         let listener = Server::listener().await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let provider = OAuthProvider::new(Nobody)
@@ -81,7 +90,7 @@ impl Running {
             .root_key(RootKey::from_secret(&SecretKey::new(vec![7; 32]).unwrap()))
             .scope(ScopeInfo::new("mcp:read").unwrap())
             .scope(ScopeInfo::new("mcp:write").unwrap());
-        let provider = change(provider);
+        let provider = change(provider, &url);
         let events = Arc::new(Events::default());
         let site = Site::new(&url)
             .clock(Arc::new(clock.clone()))

@@ -6,6 +6,8 @@ mod manage;
 mod metadata;
 mod register;
 mod revoke;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use std::future::Future;
