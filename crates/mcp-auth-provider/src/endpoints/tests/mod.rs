@@ -6,12 +6,11 @@ mod revoke;
 use std::sync::Arc;
 
 use mcp_auth_testkit::{Answer, FakeClock, RequestBuilder};
-use mcp_store::MemoryStore;
 use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::grant::TokenAnswer;
-use crate::testing::Running;
+use crate::testing::{Running, store};
 use crate::{OAuthProvider, Registration, ResourceServer};
 
 /// A client that registered over the wire.
@@ -68,7 +67,8 @@ fn refresh_of(tokens: &TokenAnswer) -> &str {
 async fn with_resource_servers(
     change: impl FnOnce(OAuthProvider) -> OAuthProvider,
 ) -> (Running, Known, Known) {
-    let (store, clock) = (Arc::new(MemoryStore::new()), FakeClock::new());
+    let clock = FakeClock::new();
+    let store = store(&clock);
     // Their names are known only once they have registered.
     let before = Running::on(store.clone(), clock.clone(), |p| p.registration(Registration::open())).await;
     let mcp = Known::register(&before, "client_secret_basic").await;

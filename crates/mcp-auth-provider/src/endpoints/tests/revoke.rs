@@ -1,5 +1,7 @@
 //! Revocation.
 
+use mcp_store::testkit::{Call, Fault};
+
 use crate::Registration;
 use crate::testing::Running;
 
@@ -158,4 +160,19 @@ async fn of_many_at_once_a_revocation_leaves_no_token_alive() {
             assert_eq!(running.status("/mcp", &token).await, 401);
         }
     }
+}
+
+#[tokio::test]
+async fn when_the_store_is_down_the_client_is_told_to_come_back() {
+    let (running, public, _) = start().await;
+    let tokens = running.tokens(&public.client, "ada").await;
+    // After the client was found, so that it is the revocation itself that fails.
+    for fault in [Fault::Unavailable, Fault::LostAnswer] {
+        running.store.fail_next(Call::Commit, fault);
+        let answer = public.post(&running, "/revoke", &[("token", &tokens.access_token)]).await;
+        assert!(answer.expect_status(503).header("retry-after").is_some());
+    }
+    public.post(&running, "/revoke", &[("token", &tokens.access_token)]).await.expect_status(200);
+    assert_eq!(running.status("/mcp", &tokens.access_token).await, 401);
+    assert!(refreshes(&running, &public, refresh_of(&tokens)).await);
 }
