@@ -17,7 +17,7 @@ use crate::engine::Engine;
 use crate::grant::{self, KnownTokens, TokenPlace};
 use crate::keys::{JwtTokens, SigningKeys};
 use crate::pages::Pages;
-use crate::resource_server::ResourceServer;
+use crate::resource_server::{ResourceServer, all_resources};
 use crate::scope_info::{ScopeCatalogue, ScopeInfo};
 use crate::settings::{Lifetimes, Paths};
 use crate::sign_in::{SignIn, SignInContext};
@@ -43,6 +43,7 @@ struct Config {
     pages: Pages,
     jwt: Option<JwtTokens>,
     resource_servers: Vec<ResourceServer>,
+    elsewhere: Vec<ProtectedResource>,
     offline_only: bool,
     skip_consent: bool,
 }
@@ -65,6 +66,7 @@ impl OAuthProvider {
                 pages: Pages::default(),
                 jwt: None,
                 resource_servers: Vec::new(),
+                elsewhere: Vec::new(),
                 offline_only: false,
                 skip_consent: false,
             },
@@ -132,6 +134,12 @@ impl OAuthProvider {
         self
     }
 
+    /// Issues tokens for a resource of another site.
+    pub(crate) fn with_resource_elsewhere(mut self, resource: ProtectedResource) -> Self {
+        self.config.elsewhere.push(resource);
+        self
+    }
+
     /// Lets a resource server introspect.
     pub(crate) fn with_resource_server(mut self, server: ResourceServer) -> Self {
         self.config.resource_servers.push(server);
@@ -189,8 +197,9 @@ impl Authenticator for OAuthProvider {
         }
         let vault = Vault::open(store, config.root_key.clone(), site.clock().clone()).await?;
         config.sign_in.start(&SignInContext { site: site.clone(), vault: vault.clone() }).await?;
+        let resources = all_resources(site.resources(), &config.elsewhere)?;
         for server in &config.resource_servers {
-            server.check(site.resources())?;
+            server.check(&resources)?;
         }
         let issuer = Issuer::new(site.url().as_str());
         let keys = match &config.jwt {
@@ -202,7 +211,7 @@ impl Authenticator for OAuthProvider {
         let engine = Engine {
             url: site.url().clone(),
             issuer,
-            resources: site.resources().to_vec(),
+            resources,
             clock: site.clock().clone(),
             audit: site.audit().clone(),
             vault,

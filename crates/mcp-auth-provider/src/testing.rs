@@ -119,6 +119,11 @@ impl Running {
 
     /// A code of a new grant for a user, at `/mcp`.
     pub(crate) async fn code(&self, client: &Client, subject: &str) -> String {
+        self.code_for(client, subject, &self.resource("/mcp")).await
+    }
+
+    /// A code of a new grant for a user, at this resource.
+    async fn code_for(&self, client: &Client, subject: &str, resource: &str) -> String {
         let hash = Base64UrlUnpadded::encode_string(digest(&SHA256, VERIFIER.as_bytes()).as_ref());
         let now = self.clock.now();
         let user =
@@ -129,7 +134,7 @@ impl Running {
             client,
             user: &user,
             scopes: Scopes::from("mcp:read mcp:write"),
-            resources: vec![self.resource("/mcp")],
+            resources: vec![resource.to_owned()],
             redirect_uri: CALLBACK.into(),
             challenge: CodeChallenge::read(Some(&hash), Some("S256")).unwrap(),
             jkt: None,
@@ -153,8 +158,16 @@ impl Running {
         subject: &str,
         jkt: Option<&str>,
     ) -> TokenAnswer {
-        let code = self.code(client, subject).await;
-        let pairs = [("code", &*code), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)];
+        self.redeem(client, &self.code(client, subject).await, jkt).await
+    }
+
+    /// The tokens of a new grant for a resource.
+    pub(crate) async fn tokens_for(&self, client: &Client, subject: &str, resource: &str) -> TokenAnswer {
+        self.redeem(client, &self.code_for(client, subject, resource).await, None).await
+    }
+
+    async fn redeem(&self, client: &Client, code: &str, jkt: Option<&str>) -> TokenAnswer {
+        let pairs = [("code", code), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)];
         if let Some(keys) = &self.engine().keys {
             keys.keep_up().await.unwrap();
         }
@@ -213,7 +226,15 @@ pub(crate) fn whoami() -> BoxService {
 
 /// A site elsewhere, whose only resource is guarded like this.
 pub(crate) async fn elsewhere(clock: &FakeClock, auth: impl Authenticator) -> (Server, Http) {
-    let listener = Server::listener().await.unwrap();
+    elsewhere_on(Server::listener().await.unwrap(), clock, auth).await
+}
+
+/// The same, where its URL had to be known before.
+pub(crate) async fn elsewhere_on(
+    listener: tokio::net::TcpListener,
+    clock: &FakeClock,
+    auth: impl Authenticator,
+) -> (Server, Http) {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let site = Site::new(&url)
         .clock(Arc::new(clock.clone()))

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use mcp_auth_jwt::JwtAuthenticator;
-use mcp_auth_testkit::FakeClock;
+use mcp_auth_testkit::{FakeClock, Server};
+use mcp_core::ProtectedResource;
 use mcp_outbound::OutboundClient;
 use mcp_store::testkit::{Call, Fault};
 use serde_json::{Value, json};
 
 use crate::grant;
-use crate::testing::{Running, claims, client, elsewhere, params, part, store};
+use crate::testing::{Running, claims, client, elsewhere, elsewhere_on, params, part, store};
 use crate::{JwtTokens, Lifetimes};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -243,4 +244,26 @@ async fn while_the_store_is_down_there_is_no_old_key_set_and_no_verdict() {
     running.clock.advance(SECOND);
     assert_eq!(jwks(&running).await["keys"].as_array().unwrap().len(), 1);
     assert_eq!(running.status("/mcp", &token).await, 200);
+}
+
+// covers: RS06, AUTH-65
+#[tokio::test]
+async fn a_resource_of_another_site_takes_the_tokens_for_it_and_no_others() {
+    let listener = Server::listener().await.unwrap();
+    let site = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let resource = ProtectedResource::new(&site, "/elsewhere");
+    let running = Running::start(|provider| {
+        provider.jwt_access_tokens(JwtTokens::es256()).resource_elsewhere(resource.clone())
+    })
+    .await;
+    let outside = JwtAuthenticator::issuer(&*running.url).http_client(loopback());
+    let (_server, there) = elsewhere_on(listener, &running.clock, outside).await;
+
+    let web = client("web");
+    let here = running.tokens(&web, "ada").await.access_token;
+    let for_it = running.tokens_for(&web, "ada", resource.identifier()).await.access_token;
+    assert_eq!(claims(&for_it)["aud"], json!(resource.identifier()));
+    let status = async |token: &str| there.post("/elsewhere").bearer(token).send().await.status();
+    assert_eq!((status(&for_it).await, status(&here).await), (200, 401));
+    assert_eq!((running.status("/mcp", &for_it).await, running.status("/mcp", &here).await), (401, 200));
 }
