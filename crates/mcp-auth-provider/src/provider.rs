@@ -22,7 +22,7 @@ use crate::grant::{self, KnownTokens, TokenPlace};
 use crate::idp::{Idps, TrustedIdp};
 use crate::keys::{JwtTokens, SigningKeys};
 use crate::pages::Pages;
-use crate::resource_server::ResourceServer;
+use crate::resource_server::{ResourceServer, all_resources};
 use crate::scope_info::{ScopeCatalogue, ScopeInfo};
 use crate::settings::{Lifetimes, Paths};
 use crate::sign_in::{SignIn, SignInContext};
@@ -50,6 +50,7 @@ struct Config {
     pages: Pages,
     jwt: Option<JwtTokens>,
     resource_servers: Vec<ResourceServer>,
+    elsewhere: Vec<ProtectedResource>,
     offline_only: bool,
     skip_consent: bool,
 }
@@ -74,6 +75,7 @@ impl OAuthProvider {
                 pages: Pages::default(),
                 jwt: None,
                 resource_servers: Vec::new(),
+                elsewhere: Vec::new(),
                 offline_only: false,
                 skip_consent: false,
             },
@@ -138,6 +140,12 @@ impl OAuthProvider {
     /// Makes access tokens JWTs.
     pub(crate) fn with_jwt_tokens(mut self, tokens: JwtTokens) -> Self {
         self.config.jwt = Some(tokens);
+        self
+    }
+
+    /// Issues tokens for a resource of another site.
+    pub(crate) fn with_resource_elsewhere(mut self, resource: ProtectedResource) -> Self {
+        self.config.elsewhere.push(resource);
         self
     }
 
@@ -212,8 +220,9 @@ impl Authenticator for OAuthProvider {
         let vault = Vault::open(store, config.root_key.clone(), site.clock().clone()).await?;
         Sweeper::new().start(&vault);
         config.sign_in.start(&SignInContext { site: site.clone(), vault: vault.clone() }).await?;
+        let resources = all_resources(site.resources(), &config.elsewhere)?;
         for server in &config.resource_servers {
-            server.check(site.resources())?;
+            server.check(&resources)?;
         }
         let issuer = Issuer::new(site.url().as_str());
         let keys = match &config.jwt {
@@ -225,7 +234,7 @@ impl Authenticator for OAuthProvider {
         let engine = Engine {
             url: site.url().clone(),
             issuer,
-            resources: site.resources().to_vec(),
+            resources,
             clock: site.clock().clone(),
             audit: site.audit().clone(),
             dpop: DpopChecks::start(&config.dpop, &vault)?,

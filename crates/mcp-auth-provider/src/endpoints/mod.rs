@@ -10,6 +10,8 @@ mod register;
 mod revoke;
 mod sign_in;
 mod sign_out;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use std::future::Future;
