@@ -5,7 +5,8 @@ use mcp_auth_jwt::assertion::PublicKeys;
 use serde_json::{Map, Value};
 
 use super::members::Members;
-use super::{MetadataError, Rules, text};
+use super::text::{self, Whose};
+use super::{MetadataError, Rules};
 use crate::client::{ClientAuthentication, ClientOrigin};
 
 /// A way to prove oneself (`token_endpoint_auth_method`).
@@ -128,7 +129,12 @@ impl KeySource {
                 Ok(Some(Self::Here(set.clone())))
             }
             (None, Some(url)) => {
-                let url = text::key_set_url(url, rules.loopback)?;
+                let whose = match rules.origin {
+                    _ if rules.loopback => Whose::StrangerOnLoopback,
+                    ClientOrigin::Operator => Whose::Operator,
+                    _ => Whose::Stranger,
+                };
+                let url = text::key_set_url(url, whose)?;
                 // Where nothing can be fetched, a key set elsewhere is none.
                 Ok(rules.key_sets.then_some(Self::At(url)))
             }
