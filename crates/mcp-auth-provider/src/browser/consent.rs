@@ -37,6 +37,7 @@ fn form(engine: &Engine, begun: &Begun, user: Option<&User>, ticked: &Scopes) ->
         .with("tx", begun.handle.expose())
         .with("csrf", csrf.as_str())
         .with("user", user.map(|user| inert(&user.display, 100)))
+        .with("switch", user.is_some() && engine.sign_in.order() == ConsentOrder::AfterSignIn)
         .with("destination", if loopback { "this device".to_owned() } else { inert(&destination, 255) })
         .with("loopback", loopback)
         .with("private_scheme", private_scheme)
