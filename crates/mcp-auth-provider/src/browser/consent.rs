@@ -103,9 +103,10 @@ pub(crate) async fn decide(
         if begun.transaction.outcome.is_some() {
             return go_on(engine, visit, begun, Place::Form).await;
         }
-        let shown_here = begun.has_proof(engine, visit);
-        let user = begun.user(engine, visit).await?;
         let after = engine.sign_in.order() == ConsentOrder::AfterSignIn;
+        // Before anybody has signed in, the page may be answered twice: the first answer to that may have been lost.
+        let shown_here = begun.has_proof(engine, visit) || (!after && begun.transaction.user.is_none());
+        let user = begun.user(engine, visit).await?;
         if !shown_here || (after && user.is_none()) {
             // The session has ended meanwhile, or this is not the browser that signed in.
             return Ok(see_other(&address(engine, &begun)));

@@ -179,13 +179,12 @@ impl Flow<'_> {
     fn repeat(&self, outcome: Outcome) -> Response<Body> {
         match outcome.said {
             None => see_other(&outcome.location),
+            Some(text) if outcome.location.is_empty() => {
+                self.show(Page::message("This sign-in is over", text).status(StatusCode::BAD_REQUEST))
+            }
             Some(text) => {
                 let page = Page::message("You were not let in", text).status(StatusCode::FORBIDDEN);
-                let page = match outcome.location.as_str() {
-                    "" => page,
-                    location => page.link(location, format!("Back to {}", self.client_name())),
-                };
-                self.show(page)
+                self.show(page.link(&outcome.location, format!("Back to {}", self.client_name())))
             }
         }
     }
