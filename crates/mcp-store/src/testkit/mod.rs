@@ -37,6 +37,7 @@ mod faulty;
 mod leaks;
 mod outcome;
 mod run;
+pub mod servers;
 
 pub use checks::{CHECKS, Check};
 pub use database::Database;
