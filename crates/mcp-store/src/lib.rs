@@ -11,6 +11,8 @@ mod key;
 #[cfg(feature = "memory")]
 mod memory;
 mod record;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod store;
@@ -22,6 +24,8 @@ pub mod testkit;
 /// Makes the methods of a trait implementation async; re-exported for implementations of [`Store`].
 pub use mcp_core::async_trait;
 
+#[cfg(feature = "redis")]
+pub use self::redis::RedisStore;
 pub use batch::{Batch, MAX_OPERATIONS, Operation, Precondition};
 pub use error::StoreError;
 pub use key::{InvalidKey, Name, Partition};

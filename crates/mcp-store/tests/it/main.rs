@@ -8,6 +8,8 @@ mod broken;
 mod faulty;
 mod key_file;
 mod memory;
+#[cfg(all(feature = "testkit", feature = "redis"))]
+mod servers;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(feature = "testkit")]

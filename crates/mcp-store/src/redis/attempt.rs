@@ -1,0 +1,132 @@
+//! One commit, and what becomes of it when its answer is lost.
+//!
+//! Every attempt has a key of its own, which the script writes together with the records. Whoever gets no answer asks for
+//! it; if it is not there, the question itself puts a fence in its place, and an attempt that arrives late, out of some
+//! buffer, finds the fence and does nothing. So the question always has an answer, and trying again is safe.
+
+use std::time::Duration;
+
+use mcp_core::{Timestamp, random_bytes};
+use redis::Value;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::keys::Keys;
+use super::link::{Failure, Link, nonsense};
+use super::record::{encode, halves, score};
+use super::script::{COMMIT, SETTLE};
+use crate::{Batch, Committed, Name, Operation, Partition, Precondition, StoreError};
+
+/// How long a partition stays after its last record has ended. The caller's clock may be behind the server's by so much.
+const SLACK: Duration = Duration::from_secs(300);
+/// How long is known that an attempt happened: longer than anybody asks.
+const MEMORY: Duration = Duration::from_secs(60);
+/// How long after its beginning an attempt may be asked about.
+const ASKABLE: Duration = Duration::from_secs(30);
+/// How long an attempt is fenced off: longer than a command may lie in a buffer.
+const FENCE: Duration = Duration::from_secs(3600);
+/// How often a commit is tried when connections break.
+const TRIES: usize = 3;
+
+pub(super) async fn commit(
+    link: &Link,
+    keys: &Keys,
+    partition: &Partition,
+    batch: &Batch,
+    now: Timestamp,
+) -> Result<Committed, StoreError> {
+    let arguments = arguments(batch, now);
+    let deadline = Instant::now() + link.timeout();
+    for last in (0..TRIES).rev() {
+        let attempt = keys.attempt(partition, &format!("{:032x}", u128::from_le_bytes(random_bytes())));
+        let all = [keys.records(partition), keys.names(partition), keys.ends(partition), attempt.clone()];
+        let begun = Instant::now();
+        let lost = match timeout_at(deadline, COMMIT.run(link, None, &all, &arguments)).await {
+            Ok(Ok(answer)) => match outcome(batch, answer)? {
+                Some(committed) => return Ok(committed),
+                // Only a fence of ours is there, and ours is set below.
+                None => return Err(nonsense()),
+            },
+            Ok(Err(Failure::Lost(text))) => text,
+            Ok(Err(failure)) => return Err(failure.into()),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        match settle(link, &attempt, begun).await {
+            Some(true) => return Ok(Committed::Done(batch.revision())),
+            Some(false) if last > 0 && Instant::now() < deadline => {}
+            Some(false) => return Err(StoreError::unavailable(lost)),
+            None => return Err(StoreError::unknown(lost)),
+        }
+    }
+    Err(StoreError::unavailable("the connection to Redis breaks again and again"))
+}
+
+/// Whether an attempt happened, or else makes sure that it never will; `None` when nobody answers in time.
+async fn settle(link: &Link, attempt: &str, begun: Instant) -> Option<bool> {
+    let deadline = (Instant::now() + link.timeout()).min(begun + ASKABLE);
+    let (keys, arguments) = ([attempt.to_owned()], [FENCE.as_millis().to_string().into_bytes()]);
+    loop {
+        let answer = timeout_at(deadline, SETTLE.run(link, None, &keys, &arguments)).await.ok()?;
+        // What the answer says was true when it was made: perhaps only now is it too late.
+        if Instant::now() > begun + ASKABLE {
+            return None;
+        }
+        match answer {
+            Ok(Value::BulkString(state)) if state == b"done" => return Some(true),
+            Ok(Value::BulkString(state)) if state == b"fenced" => return Some(false),
+            _ => {
+                let again = Instant::now() + Duration::from_millis(50);
+                if again >= deadline {
+                    return None;
+                }
+                sleep_until(again).await;
+            }
+        }
+    }
+}
+
+/// `None` for an attempt that was fenced off.
+fn outcome(batch: &Batch, answer: Value) -> Result<Option<Committed>, StoreError> {
+    let Value::Array(words) = answer else {
+        return Err(nonsense());
+    };
+    match words.as_slice() {
+        [Value::BulkString(word)] if word == b"done" => Ok(Some(Committed::Done(batch.revision()))),
+        [Value::BulkString(word)] if word == b"fenced" => Ok(None),
+        [Value::BulkString(word), Value::BulkString(name)] if word == b"refused" => {
+            let name = std::str::from_utf8(name).ok().and_then(|name| Name::new(name).ok());
+            Ok(Some(Committed::Refused(name.ok_or_else(nonsense)?)))
+        }
+        _ => Err(nonsense()),
+    }
+}
+
+/// What the script is told; see there.
+fn arguments(batch: &Batch, now: Timestamp) -> Vec<Vec<u8>> {
+    let [high, low] = halves(now);
+    let mut arguments: Vec<Vec<u8>> = vec![
+        now.as_millis().to_string().into(),
+        high.into(),
+        low.into(),
+        SLACK.as_millis().to_string().into(),
+        MEMORY.as_millis().to_string().into(),
+        batch.preconditions().len().to_string().into(),
+    ];
+    for (name, precondition) in batch.preconditions() {
+        arguments.push(name.as_str().into());
+        arguments.push(match precondition {
+            Precondition::Absent => Vec::new(),
+            Precondition::At(revision) => revision.as_u64().to_be_bytes().to_vec(),
+        });
+    }
+    for (name, operation) in batch.operations() {
+        arguments.push(name.as_str().into());
+        match operation {
+            Operation::Put { value, expires_at } => {
+                arguments.push(encode(value, batch.revision(), *expires_at));
+                arguments.push(score(*expires_at).map(|score| score.to_string()).unwrap_or_default().into());
+            }
+            Operation::Delete => arguments.extend([Vec::new(), Vec::new()]),
+        }
+    }
+    arguments
+}

@@ -1,0 +1,7 @@
+//! What the tests of the back ends with servers share.
+
+mod proxy;
+#[cfg(feature = "redis")]
+mod redis;
+
+pub(crate) use proxy::{Fate, Proxy};
