@@ -10,6 +10,8 @@ mod error;
 mod key;
 #[cfg(feature = "memory")]
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod record;
 #[cfg(feature = "redis")]
 mod redis;
@@ -31,6 +33,8 @@ pub use error::StoreError;
 pub use key::{InvalidKey, Name, Partition};
 #[cfg(feature = "memory")]
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
 pub use record::{MAX_VALUE, Record, Revision};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;

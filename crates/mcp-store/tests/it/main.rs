@@ -8,7 +8,7 @@ mod broken;
 mod faulty;
 mod key_file;
 mod memory;
-#[cfg(all(feature = "testkit", feature = "redis"))]
+#[cfg(all(feature = "testkit", any(feature = "redis", feature = "postgres")))]
 mod servers;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What becomes of the next thing that is sent to the server, and of its connection. Everything else is passed on.
+/// What becomes of the next command that is sent to the server, and of its connection. Everything else is passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// It arrives, and so does the answer.
@@ -31,17 +31,20 @@ pub(crate) struct Proxy {
 
 struct Shared {
     target: u16,
+    /// Which pieces are commands, and not what is said when connecting.
+    is_command: fn(&[u8]) -> bool,
     fates: Mutex<Vec<Fate>>,
     released: watch::Sender<bool>,
     cut: watch::Sender<u64>,
 }
 
 impl Proxy {
-    pub(crate) async fn new(target: u16) -> Self {
+    pub(crate) async fn new(target: u16, is_command: fn(&[u8]) -> bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             target,
+            is_command,
             fates: Mutex::default(),
             released: watch::Sender::new(false),
             cut: watch::Sender::new(0),
@@ -59,7 +62,7 @@ impl Proxy {
         self.address.port()
     }
 
-    /// What becomes of the next things sent, the first first.
+    /// What becomes of the next commands, the first first.
     pub(crate) fn doom(&self, fates: &[Fate]) {
         let mut next = self.shared.fates.lock().unwrap();
         assert!(next.is_empty(), "the fates of before have come true");
@@ -85,7 +88,10 @@ impl Proxy {
 }
 
 impl Shared {
-    fn next(&self) -> Fate {
+    fn next(&self, piece: &[u8]) -> Fate {
+        if !(self.is_command)(piece) {
+            return Fate::Passed;
+        }
         self.fates.lock().unwrap().pop().unwrap_or(Fate::Passed)
     }
 
@@ -101,7 +107,7 @@ impl Shared {
                 read = client.read(&mut asked) => {
                     let Ok(length @ 1..) = read else { return };
                     let sent = &asked[..length];
-                    match self.next() {
+                    match self.next(sent) {
                         Fate::Passed => {
                             if server.write_all(sent).await.is_err() {
                                 return;
