@@ -81,9 +81,7 @@ async fn a_commit_counts_once_though_its_record_was_overwritten_before_anybody_a
     // The question is under way while the other commits.
     proxy.doom(&[Fate::CutAfter, Fate::Stuck]);
     let other = async {
-        while proxy.doomed() > 0 {
-            tokio::task::yield_now().await;
-        }
+        proxy.until_doomed(0).await;
         let batch = increment(Batch::new().require(name("counter"), revision), 2);
         let done = straight.commit(&partition, batch, NOON).await.unwrap();
         proxy.cut();
@@ -149,9 +147,7 @@ async fn a_busy_pool_is_an_outage_in_time() {
     proxy.doom(&[Fate::Stuck, Fate::Stuck]);
     let (other, wanted) = (store.clone(), partition.clone());
     let stuck = tokio::spawn(async move { other.get(&wanted, &[name("a")], NOON).await });
-    while proxy.doomed() > 1 {
-        tokio::task::yield_now().await;
-    }
+    proxy.until_doomed(1).await;
     let begun = Instant::now();
     let error = store.commit(&partition, increment(Batch::new(), 1), NOON).await;
     assert!(begun.elapsed() < millis(2500), "{:?}", begun.elapsed());

@@ -80,9 +80,7 @@ async fn a_commit_counts_once_though_its_record_was_overwritten_before_anybody_a
     // The question is under way while the other commits.
     proxy.doom(&[Fate::CutAfter, Fate::Stuck]);
     let other = async {
-        while proxy.doomed() > 0 {
-            tokio::task::yield_now().await;
-        }
+        proxy.until_doomed(0).await;
         let batch = increment(Batch::new().require(name("counter"), revision), 2);
         let done = straight.commit(&partition, batch, NOON).await.unwrap();
         proxy.cut();
