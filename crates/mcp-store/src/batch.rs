@@ -79,6 +79,11 @@ impl Batch {
         Self { revision: Revision::random(), preconditions: Vec::new(), operations: Vec::new() }
     }
 
+    /// For a record that stays what it was.
+    pub(crate) fn of_revision(revision: Revision) -> Self {
+        Self { revision, ..Self::new() }
+    }
+
     /// Requires that there is no such record.
     pub fn require_absent(mut self, name: Name) -> Self {
         self.preconditions.push((name, Precondition::Absent));

@@ -55,6 +55,17 @@ impl StoreError {
         self.kind == Kind::Unknown
     }
 
+    /// What a counter calls it.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn label(&self) -> &'static str {
+        match self.kind {
+            Kind::Unavailable => "unavailable",
+            Kind::Unknown => "unknown",
+            Kind::Corrupt(_) => "corrupt",
+            Kind::Invalid(_) => "invalid",
+        }
+    }
+
     /// Whether trying again later may help.
     #[must_use]
     pub fn is_transient(&self) -> bool {

@@ -26,7 +26,7 @@ export async function freePort() {
 
 /** What no test takes over from whoever started it. */
 const CLEAN = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !/^(MCP_|JWT_|CONFORMANCE_)/.test(name)),
+  Object.entries(process.env).filter(([name]) => !/^(MCP_|JWT_|CONFORMANCE_|OWNER_PASSWORD$|STORE$)/.test(name)),
 );
 
 /** Starts an example and waits for its line `listening on …`. */

@@ -74,6 +74,10 @@ pub(crate) async fn sign_in(
     if let Some(outcome) = flow.ended() {
         return Ok(flow.repeat(outcome));
     }
+    // Nothing comes back from elsewhere before there was consent to go there, in this browser (attacks PX04, PX05).
+    if flow.asks_first() && !flow.is_consented_here() {
+        return Ok(see_other(&consent::address(engine, &flow.begun)));
+    }
     match flow.step(request).await? {
         Some(response) => Ok(response),
         None => flow.run().await,
@@ -107,13 +111,10 @@ impl Flow<'_> {
             let next = match (self.consent(user.as_ref()).await?, user) {
                 (Some(consent), Some(user)) => self.grant(consent, user).await?,
                 (Some(consent), None) => {
-                    self.begun.transaction.consent = Some(consent.clone());
-                    self.consent = Some(consent);
+                    self.consented(consent);
                     self.step(self.visit.beginning(self.engine)).await?
                 }
-                (None, None) if self.engine.sign_in.order() == ConsentOrder::AfterSignIn => {
-                    self.step(self.visit.beginning(self.engine)).await?
-                }
+                (None, None) if !self.asks_first() => self.step(self.visit.beginning(self.engine)).await?,
                 (None, user) => self.ask(user.as_ref()).await?,
             };
             if let Some(response) = next {
@@ -121,6 +122,48 @@ impl Flow<'_> {
             }
         }
         Err(CannotTell)
+    }
+
+    /// Whether consent comes before anybody else is contacted.
+    fn asks_first(&self) -> bool {
+        self.engine.sign_in.order() == ConsentOrder::BeforeSignIn
+    }
+
+    /// Whether somebody said yes in this browser, which then got the cookie that says so.
+    fn is_consented_here(&self) -> bool {
+        let transaction = &self.begun.transaction;
+        transaction.consent.is_some()
+            && transaction.proof.is_some()
+            && self.begun.has_proof(self.engine, self.visit)
+    }
+
+    /// Notes a consent down, and gives the browser the cookie without which nothing that comes back from elsewhere counts.
+    fn consented(&mut self, consent: Consent) {
+        let proven = self.is_consented_here();
+        let transaction = &mut self.begun.transaction;
+        if !proven {
+            // Of two answers to one page, either may reach the browser: both give it the same secret.
+            let secret = match &transaction.proof {
+                Some(Proof::Cookie(secret)) if self.consent.is_some() && transaction.user.is_none() => {
+                    secret.clone()
+                }
+                _ => random_id(),
+            };
+            transaction.proof = Some(Proof::Cookie(secret));
+            transaction.user = None;
+            self.give_proof();
+        }
+        self.begun.transaction.consent = Some(consent.clone());
+        self.consent = Some(consent);
+    }
+
+    /// Sets the cookie of the transaction.
+    fn give_proof(&mut self) {
+        if let Some(Proof::Cookie(secret)) = &self.begun.transaction.proof {
+            let name = CookieName::Transaction(self.begun.partition().as_str());
+            let age = self.begun.time_left(self.engine.now());
+            self.visit.set(self.engine, name, secret, Some(age));
+        }
     }
 
     /// How it ended, if it has; for the browser alone in which it did.
@@ -136,13 +179,12 @@ impl Flow<'_> {
     fn repeat(&self, outcome: Outcome) -> Response<Body> {
         match outcome.said {
             None => see_other(&outcome.location),
+            Some(text) if outcome.location.is_empty() => {
+                self.show(Page::message("This sign-in is over", text).status(StatusCode::BAD_REQUEST))
+            }
             Some(text) => {
                 let page = Page::message("You were not let in", text).status(StatusCode::FORBIDDEN);
-                let page = match outcome.location.as_str() {
-                    "" => page,
-                    location => page.link(location, format!("Back to {}", self.client_name())),
-                };
-                self.show(page)
+                self.show(page.link(&outcome.location, format!("Back to {}", self.client_name())))
             }
         }
     }
@@ -162,7 +204,9 @@ impl Flow<'_> {
             (Some(of), Some(user)) => *of == user.subject,
             _ => true,
         };
-        let said = self.consent.iter().chain(&transaction.consent).find(|consent| of_user(&consent.of));
+        // Before anybody has signed in, what was said counts in the browser alone that it was said in.
+        let stored = transaction.consent.as_ref().filter(|_| user.is_some() || self.is_consented_here());
+        let said = self.consent.iter().chain(stored).find(|consent| of_user(&consent.of));
         if let Some(consent) = said {
             return Ok(Some(consent.clone()));
         }
@@ -220,11 +264,12 @@ impl Flow<'_> {
 
     /// Asks the sign-in, and does what it says. `None` if there is more to do at once.
     async fn step(&mut self, request: BrowserRequest) -> Result<Option<Response<Body>>, CannotTell> {
-        let mut state = self.begun.for_sign_in(self.client_name());
+        let begins = request.begins();
+        let mut state = self.begun.for_sign_in(self.engine, self.visit, self.client_name());
         let step = self.engine.sign_in.step(&mut state, request).await;
         match step {
-            Step::Page(page) => self.keep(state.memory, |flow| flow.show(page)).await,
-            Step::Redirect(url) => self.keep(state.memory, |_| see_other(url.as_str())).await,
+            Step::Page(page) => self.keep(state.memory, begins, |flow| flow.show(page)).await,
+            Step::Redirect(url) => self.keep(state.memory, begins, |_| see_other(url.as_str())).await,
             Step::Done(user) => self.signed_in(state.memory, user).await,
             Step::Refused(text) => self.refused(Some(text)).await,
             Step::Cancelled => self.refused(None).await,
@@ -236,11 +281,17 @@ impl Flow<'_> {
     async fn keep(
         &mut self,
         memory: Value,
+        begins: bool,
         answer: impl FnOnce(&Self) -> Response<Body>,
     ) -> Result<Option<Response<Body>>, CannotTell> {
-        let changed = !self.begun.is_stored() || memory != self.begun.transaction.memory;
+        let changed =
+            !self.begun.is_stored() || self.consent.is_some() || memory != self.begun.transaction.memory;
         self.begun.transaction.memory = memory;
         if changed && !self.begun.save(self.engine, Batch::new()).await? {
+            if begins {
+                // Nothing has happened anywhere yet: it can begin once more, with what the other wrote down.
+                return self.lost().await;
+            }
             // Two steps at once: what this one wrote down is lost, so what it would send the browser to is not good either.
             let again = consent::address(self.engine, &self.begun);
             let text = "Two windows went on with this sign-in at the same moment.";
@@ -277,14 +328,12 @@ impl Flow<'_> {
             if self.consent.is_some() {
                 transaction.consent.clone_from(&self.consent);
             }
-            transaction.proof = Some(Proof::Cookie(secret.clone()));
+            transaction.proof = Some(Proof::Cookie(secret));
             transaction.user = Some(user.clone());
             transaction.csrf = random_id();
             transaction.fresh = false;
             if self.begun.save(engine, Batch::new()).await? {
-                let name = CookieName::Transaction(self.begun.partition().as_str());
-                let age = self.begun.time_left(engine.now());
-                self.visit.set(engine, name, &secret, Some(age));
+                self.give_proof();
                 let done = event(engine, "sign_in", Decided::Allowed, self.visit, &self.begun.transaction);
                 engine.audit.record(done);
                 return Ok(None);

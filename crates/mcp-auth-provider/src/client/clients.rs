@@ -98,9 +98,9 @@ impl Clients {
         Ok(())
     }
 
-    /// How clients may prove themselves (`token_endpoint_auth_methods_supported`).
+    /// How clients may prove themselves (`token_endpoint_auth_methods_supported`): what `authenticate` understands.
     pub(crate) fn auth_methods(&self) -> Vec<&'static str> {
-        vec!["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
+        vec!["none", "client_secret_basic", "client_secret_post"]
     }
 
     /// What their assertions may be signed with (`token_endpoint_auth_signing_alg_values_supported`).

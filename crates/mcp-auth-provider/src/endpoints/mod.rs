@@ -10,6 +10,8 @@ mod register;
 mod revoke;
 mod sign_in;
 mod sign_out;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use std::future::Future;
@@ -26,7 +28,7 @@ use crate::sign_in::SignInRoute;
 use crate::wire::OAuthError;
 
 /// How long an answer may take, body and store included: then it is 503, and nothing the client holds is worth less for it.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// All routes of a running server.
 pub(crate) fn routes(engine: &Arc<Engine>) -> Vec<Route> {

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::apply::{self, Commit, Sweep};
+use super::apply::{self, Commit, Portion, Sweep};
 use super::failure::Trouble;
 use super::link::Link;
 use super::ticket::Ticket;
 use super::writer::Job;
-use crate::{Committed, StoreError, Swept};
+use crate::{Committed, StoreError};
 
-/// Does the jobs and answers them.
-pub(super) fn write(link: &mut Link, jobs: &[Job]) {
+/// Does the jobs and answers them. Gives about how many pages were written.
+pub(super) fn write(link: &mut Link, jobs: &[Job]) -> usize {
     let mut begun: Vec<Begun> = jobs.iter().filter_map(Begun::from_job).collect();
     match attempt(link, &begun) {
         Ok(gave) => begun.iter().zip(gave).for_each(|(job, gave)| job.answer(gave)),
@@ -34,6 +34,7 @@ pub(super) fn write(link: &mut Link, jobs: &[Job]) {
             }
         }
     }
+    begun.iter().map(Begun::pages).sum()
 }
 
 /// A job that was begun.
@@ -45,7 +46,7 @@ enum Begun {
         in_doubt: bool,
     },
     Sweep {
-        ticket: Arc<Ticket<Sweep, Swept>>,
+        ticket: Arc<Ticket<Sweep, Portion>>,
         sweep: Sweep,
     },
 }
@@ -53,7 +54,7 @@ enum Begun {
 /// What a job gave.
 enum Gave {
     Committed(Committed),
-    Swept(Swept),
+    Swept(Portion),
     /// Refused, perhaps because of what an attempt in doubt has written.
     Doubt,
 }
@@ -111,6 +112,8 @@ impl Begun {
                 Self::Commit { commit: ticket.begin()?, ticket: Arc::clone(ticket), in_doubt: false }
             }
             Job::Sweep(ticket) => Self::Sweep { sweep: ticket.begin()?, ticket: Arc::clone(ticket) },
+            #[cfg(test)]
+            Job::Defect => panic!("a defect"),
         })
     }
 
@@ -129,6 +132,14 @@ impl Begun {
         }
     }
 
+    /// About how many pages of 4 KiB it writes: a record takes part of one, and its place in the index is anywhere.
+    fn pages(&self) -> usize {
+        match self {
+            Self::Sweep { sweep, .. } => sweep.limit,
+            Self::Commit { commit, .. } => commit.batch.operations().len() + commit.size / 2048,
+        }
+    }
+
     /// Remembers what a failed attempt may have left behind.
     fn note(&mut self, failure: &Failure) {
         if let Self::Commit { in_doubt, .. } = self {
@@ -139,7 +150,7 @@ impl Begun {
     fn answer(&self, gave: Gave) {
         match (self, gave) {
             (Self::Commit { ticket, .. }, Gave::Committed(committed)) => ticket.answer(Ok(committed)),
-            (Self::Sweep { ticket, .. }, Gave::Swept(swept)) => ticket.answer(Ok(swept)),
+            (Self::Sweep { ticket, .. }, Gave::Swept(portion)) => ticket.answer(Ok(portion)),
             (Self::Commit { ticket, .. }, _) => {
                 ticket.answer(Err(StoreError::unknown("the disk failed and came back")));
             }
@@ -158,3 +169,6 @@ impl Begun {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,8 +18,12 @@ impl Link {
         Self { place, role, connection: Some(connection) }
     }
 
-    /// The connection, opened if need be.
+    /// The connection, opened if need be. To be asked for anew before each transaction.
     pub(super) fn get(&mut self) -> Result<&mut Connection, Trouble> {
+        if !self.place.is_same() {
+            let what = "its file was moved or replaced while it was in use: start the server anew";
+            return Err(Trouble::other("open the database", what));
+        }
         match &mut self.connection {
             Some(connection) => Ok(connection),
             empty => Ok(empty.insert(connection::open_again(&self.place, self.role)?)),

@@ -66,9 +66,9 @@ struct Planned {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Call {
-    /// [`Store::get`].
+    /// [`Store::get`], but of a vault's key ring.
     Get,
-    /// [`Store::commit`].
+    /// [`Store::commit`], but of a vault's key ring.
     Commit,
     /// [`Store::scan`].
     Scan,
@@ -76,6 +76,10 @@ pub enum Call {
     Partitions,
     /// [`Store::sweep`].
     Sweep,
+    /// [`Store::get`] in the partition `vault`: a vault that reads its key ring, now and then.
+    ReadRing,
+    /// [`Store::commit`] in the partition `vault`: a vault that changes its key ring.
+    WriteRing,
 }
 
 /// What happens instead.
@@ -155,7 +159,7 @@ impl FaultyStore {
 
     /// Whether the call may go on, and how it ends when it has.
     async fn meet(&self, call: Call) -> Result<Answer, StoreError> {
-        let is_commit = call == Call::Commit;
+        let is_commit = matches!(call, Call::Commit | Call::WriteRing);
         let mut healed = self.0.healed.subscribe();
         match self.next_fault(call) {
             None => Ok(Answer::Given),
@@ -201,7 +205,7 @@ impl Store for FaultyStore {
         names: &[Name],
         now: Timestamp,
     ) -> Result<Vec<Option<Record>>, StoreError> {
-        self.meet(Call::Get).await?;
+        self.meet(either(partition, Call::Get, Call::ReadRing)).await?;
         self.0.inner.get(partition, names, now).await
     }
 
@@ -211,7 +215,7 @@ impl Store for FaultyStore {
         batch: Batch,
         now: Timestamp,
     ) -> Result<Committed, StoreError> {
-        let answer = self.meet(Call::Commit).await?;
+        let answer = self.meet(either(partition, Call::Commit, Call::WriteRing)).await?;
         let committed = self.0.inner.commit(partition, batch, now).await?;
         if answer == Answer::Lost { Err(StoreError::unknown("a lost answer")) } else { Ok(committed) }
     }
@@ -243,4 +247,8 @@ impl Store for FaultyStore {
     }
 }
 
-const CALLS: usize = 5;
+fn either(partition: &Partition, other: Call, vault: Call) -> Call {
+    if partition.as_str() == "vault" { vault } else { other }
+}
+
+const CALLS: usize = 7;

@@ -1,12 +1,15 @@
 //! AES-256-GCM with random nonces.
 
+use std::sync::Arc;
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{self, HKDF_SHA256, Salt};
 use mcp_core::{SecretKey, random_bytes};
 use zeroize::Zeroizing;
 
 /// A key, expanded once. Good for 2^32 messages (NIST SP 800-38D §8.3).
-pub(super) struct AeadKey(LessSafeKey);
+#[derive(Clone)]
+pub(super) struct AeadKey(Arc<LessSafeKey>);
 
 impl AeadKey {
     #[expect(
@@ -14,7 +17,8 @@ impl AeadKey {
         reason = "a constant length that suits the algorithm; no peer has a part in it"
     )]
     pub(super) fn new(key: &[u8; 32]) -> Self {
-        Self(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("AES-256 takes 32 bytes")))
+        let key = UnboundKey::new(&AES_256_GCM, key).expect("AES-256 takes 32 bytes");
+        Self(Arc::new(LessSafeKey::new(key)))
     }
 
     /// A key of its own for this purpose.

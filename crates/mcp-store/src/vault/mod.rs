@@ -24,27 +24,37 @@
 
 mod aead;
 mod key_file;
+mod keys;
+mod observed;
 mod open;
 mod opened;
+mod reseal;
 mod ring;
 mod root_key;
+mod rotation;
 mod sealed;
+mod sweeper;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::hmac;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use bytes::Bytes;
 use mcp_core::{Clock, ConfigError, Timestamp};
+use tokio::task::AbortHandle;
 use zeroize::Zeroize;
 
 pub use opened::Opened;
+pub use reseal::Resealed;
 pub use root_key::{KeyWrapper, RootKey};
+pub use sweeper::Sweeper;
 
 use crate::{Batch, Committed, Cursor, Name, Partition, PartitionPage, Record, Store, StoreError};
+use keys::Keys;
+use observed::{observed, observed_commit};
+use open::Opening;
+use reseal::Pass;
 use ring::Ring;
 use sealed::Place;
 
@@ -60,13 +70,19 @@ pub struct Vault(Arc<Inner>);
 
 struct Inner {
     store: Arc<dyn Store>,
-    root: RootKey,
     clock: Arc<dyn Clock>,
-    // Read for every record, written a few times a year: std's lock costs less than tokio's and is never held across an await.
-    ring: RwLock<Arc<Ring>>,
-    /// When the ring was last read, in milliseconds; and who is reading it.
-    read_at: AtomicU64,
-    reading: tokio::sync::Mutex<()>,
+    keys: Keys,
+    pass: tokio::sync::Mutex<Option<Pass>>,
+    sweeper: Mutex<Option<AbortHandle>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let sweeper = self.sweeper.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = sweeper.take() {
+            task.abort();
+        }
+    }
 }
 
 impl Vault {
@@ -83,16 +99,16 @@ impl Vault {
         root: Option<RootKey>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ConfigError> {
-        let (root, ring) = open::open(&*store, root, &*clock).await?;
-        let read_at = AtomicU64::new(clock.now().as_millis());
-        Ok(Self(Arc::new(Inner {
-            store,
-            root,
-            clock,
-            ring: RwLock::new(Arc::new(ring)),
-            read_at,
-            reading: tokio::sync::Mutex::new(()),
-        })))
+        let Opening { root, known, stale } = open::open(&*store, root, &*clock).await?;
+        let keys = Keys::new(store.clone(), root, clock.clone(), known);
+        if stale {
+            keys.change(|ring| Some(ring.next())).await.map_err(|error| {
+                ConfigError::new("the key ring could not be sealed under the new root key: start again")
+                    .because(error)
+            })?;
+        }
+        let (pass, sweeper) = (tokio::sync::Mutex::default(), Mutex::default());
+        Ok(Self(Arc::new(Inner { store, clock, keys, pass, sweeper })))
     }
 
     /// The clock that decides what has expired.
@@ -117,8 +133,8 @@ impl Vault {
         names: &[Name],
     ) -> Result<Vec<Option<Opened>>, StoreError> {
         not_ours(partition)?;
-        self.refresh_if_old().await;
-        let records = self.0.store.get(partition, names, self.now()).await?;
+        self.0.keys.refresh_if_old().await;
+        let records = observed("get", self.0.store.get(partition, names, self.now())).await?;
         if records.len() != names.len() {
             return Err(StoreError::corrupt(
                 "the store gave another number of records than it was asked for",
@@ -151,7 +167,7 @@ impl Vault {
     pub async fn commit(&self, partition: &Partition, batch: Batch) -> Result<Committed, StoreError> {
         not_ours(partition)?;
         batch.check()?;
-        self.refresh_if_old().await;
+        self.0.keys.refresh_if_old().await;
         let now = self.now();
         let ring = self.ring();
         let key = ring.current(now);
@@ -163,7 +179,8 @@ impl Vault {
             wipe(plaintext);
             Ok(sealed)
         })?;
-        self.0.store.commit(partition, batch, now).await
+        key.count(batch.operations().len() as u64);
+        observed_commit(self.0.store.commit(partition, batch, now)).await
     }
 
     /// The records whose names begin with `prefix` (empty for all), in the order of their names, after `after`, at most
@@ -179,8 +196,9 @@ impl Vault {
         limit: usize,
     ) -> Result<Vec<(Name, Opened)>, StoreError> {
         not_ours(partition)?;
-        self.refresh_if_old().await;
-        let entries = self.0.store.scan(partition, prefix, after, limit, self.now()).await?;
+        self.0.keys.refresh_if_old().await;
+        let entries =
+            observed("scan", self.0.store.scan(partition, prefix, after, limit, self.now())).await?;
         let mut opened = Vec::with_capacity(entries.len());
         for entry in entries {
             let record = self.unseal(partition, &entry.name, &entry.record).await?;
@@ -198,7 +216,7 @@ impl Vault {
         after: Option<&Cursor>,
         limit: usize,
     ) -> Result<PartitionPage, StoreError> {
-        let mut page = self.0.store.partitions(after, limit).await?;
+        let mut page = observed("partitions", self.0.store.partitions(after, limit)).await?;
         page.partitions.retain(|partition| partition.as_str() != VAULT_PARTITION);
         Ok(page)
     }
@@ -236,7 +254,7 @@ impl Vault {
         let mut ring = self.ring();
         if ring.find(id).is_none() {
             // A key that another server made a moment ago.
-            self.refresh(UNKNOWN_KEY_PAUSE).await?;
+            self.0.keys.refresh_for_unknown_key().await?;
             ring = self.ring();
         }
         let key = ring
@@ -249,43 +267,7 @@ impl Vault {
     }
 
     fn ring(&self) -> Arc<Ring> {
-        self.0.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Keeps up with the other servers. One caller reads, the others go on; what fails here fails again in the operation
-    /// itself, if it matters.
-    async fn refresh_if_old(&self) {
-        if self.is_old(RING_AGE)
-            && let Ok(reading) = self.0.reading.try_lock()
-        {
-            let _ = self.reread(&reading).await;
-        }
-    }
-
-    /// Reads the ring again, unless that was done within this time.
-    async fn refresh(&self, at_most_every: Duration) -> Result<(), StoreError> {
-        // Whoever comes meanwhile waits for the answer and then has it.
-        let reading = self.0.reading.lock().await;
-        if self.is_old(at_most_every) { self.reread(&reading).await } else { Ok(()) }
-    }
-
-    async fn reread(&self, _: &tokio::sync::MutexGuard<'_, ()>) -> Result<(), StoreError> {
-        let now = self.now();
-        let found = open::read_ring(&*self.0.store, now).await;
-        // Failed attempts count too: a store in trouble is not asked more often.
-        self.0.read_at.store(now.as_millis(), Ordering::Relaxed);
-        if let Some(found) = found? {
-            let ring = Ring::open(found.value(), &self.0.root).await?;
-            *self.0.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
-        }
-        Ok(())
-    }
-
-    /// Also if the clock was set back since.
-    fn is_old(&self, age: Duration) -> bool {
-        let read_at = Timestamp::from_millis(self.0.read_at.load(Ordering::Relaxed));
-        let now = self.now();
-        now < read_at || now.since(read_at) >= age
+        self.0.keys.ring()
     }
 }
 
@@ -312,7 +294,3 @@ fn wipe(plaintext: Bytes) {
 
 const VAULT_PARTITION: &str = "vault";
 const RING_NAME: &str = "ring";
-/// How old what a server knows of the ring may be.
-const RING_AGE: Duration = Duration::from_secs(60);
-/// How often an unknown key makes it look again.
-const UNKNOWN_KEY_PAUSE: Duration = Duration::from_secs(1);

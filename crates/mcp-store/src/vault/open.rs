@@ -1,18 +1,29 @@
 //! Opening a store: its root key, and a ring that all its servers agree on.
 
+use std::sync::Arc;
+
 use mcp_core::{Clock, ConfigError, Timestamp};
 
+use super::keys::Known;
 use super::ring::Ring;
 use super::root_key::RootKey;
 use super::{RING_NAME, VAULT_PARTITION, key_file};
-use crate::{Batch, Name, Partition, Record, RootKeyPlace, Store, StoreError};
+use crate::{Batch, Committed, Name, Partition, Record, RootKeyPlace, Store, StoreError};
+
+/// What a vault starts with.
+pub(super) struct Opening {
+    pub(super) root: RootKey,
+    pub(super) known: Known,
+    /// Whether the ring is still sealed under a root key of before.
+    pub(super) stale: bool,
+}
 
 /// Finds or makes root key and ring.
 pub(super) async fn open(
     store: &dyn Store,
     root: Option<RootKey>,
     clock: &dyn Clock,
-) -> Result<(RootKey, Ring), ConfigError> {
+) -> Result<Opening, ConfigError> {
     store.start().await?;
     let found = read_ring(store, clock.now()).await.map_err(unreadable)?;
     let root = match root {
@@ -20,11 +31,9 @@ pub(super) async fn open(
         None => default_root(&store.root_key(), found.is_some())?,
     };
     if let Some(found) = found {
-        return Ok((root.clone(), unseal(&found, &root).await?));
+        return unseal(&found, root).await;
     }
     for _ in 0..ATTEMPTS {
-        // Two servers that start at once may both come here. One of them puts its ring; the other takes that.
-        let fresh = Ring::new();
         if has_records(store).await.map_err(unreadable)? {
             // Perhaps by a server that was faster: then its ring is there by now.
             let Some(found) = read_ring(store, clock.now()).await.map_err(unreadable)? else {
@@ -32,21 +41,25 @@ pub(super) async fn open(
                     "the store has records but not the key ring that opens them: restore it whole from a backup, or empty it",
                 ));
             };
-            return Ok((root.clone(), unseal(&found, &root).await?));
+            return unseal(&found, root).await;
         }
+        let fresh = Ring::new(clock.now());
         let sealed = fresh.seal(&root).await.map_err(|error| {
             ConfigError::new("the root key cannot seal: look at the service that holds it").because(error)
         })?;
         let batch = Batch::new().require_absent(ring_name()).put(ring_name(), sealed, None);
         match store.commit(&vault_partition(), batch, clock.now()).await {
-            Ok(committed) if committed.is_done() => return Ok((root, fresh)),
-            // Somebody was faster, or this was and the answer was lost.
-            Ok(_) => {}
+            Ok(Committed::Done(revision)) => {
+                let known = Known { ring: Arc::new(fresh), revision };
+                return Ok(Opening { root, known, stale: false });
+            }
+            // Two servers may start at once, and the other was faster; or this one was, and the answer was lost.
+            Ok(Committed::Refused(_)) => {}
             Err(error) if error.is_unknown() => {}
             Err(error) => return Err(unreadable(error)),
         }
         if let Some(found) = read_ring(store, clock.now()).await.map_err(unreadable)? {
-            return Ok((root.clone(), unseal(&found, &root).await?));
+            return unseal(&found, root).await;
         }
     }
     Err(ConfigError::new("the store does not keep the key ring that is written to it: look at the store"))
@@ -76,15 +89,16 @@ fn default_root(place: &RootKeyPlace, has_ring: bool) -> Result<RootKey, ConfigE
     }
 }
 
-async fn unseal(found: &Record, root: &RootKey) -> Result<Ring, ConfigError> {
-    Ring::open(found.value(), root).await.map_err(|error| {
+async fn unseal(found: &Record, root: RootKey) -> Result<Opening, ConfigError> {
+    let (ring, stale) = Ring::open(found.value(), &root).await.map_err(|error| {
         let sentence = if error.is_transient() {
             "the root key cannot be used now: look at the service that holds it"
         } else {
             "the store was sealed under another root key, or its key ring is damaged: configure the key it was made with"
         };
         ConfigError::new(sentence).because(error)
-    })
+    })?;
+    Ok(Opening { root, known: Known { ring: Arc::new(ring), revision: found.revision() }, stale })
 }
 
 async fn has_records(store: &dyn Store) -> Result<bool, StoreError> {

@@ -7,6 +7,10 @@
 //!
 //! The ring is sealed under a fresh key, which the root key wraps: so the root key may be one that never leaves its module.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use aws_lc_rs::hmac;
 use bytes::Bytes;
 use mcp_core::{SecretKey, Timestamp, random_bytes};
@@ -33,19 +37,22 @@ pub(super) struct Ring {
     keys: Vec<DataKey>,
 }
 
+#[derive(Clone)]
 pub(super) struct DataKey {
     pub(super) id: KeyId,
     /// From when on it is used for new records.
     pub(super) from: Timestamp,
     key: Zeroizing<[u8; 32]>,
     pub(super) aead: AeadKey,
+    /// How many records this server has sealed under it since it started.
+    used: Arc<AtomicU64>,
 }
 
 impl Ring {
     /// A ring with one key, in use at once.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(now: Timestamp) -> Self {
         let names = Zeroizing::new(random_bytes());
-        let key = DataKey::new(random_bytes(), Timestamp::default(), Zeroizing::new(random_bytes()));
+        let key = DataKey::new(random_bytes(), now, Zeroizing::new(random_bytes()));
         Self {
             id: random_bytes(),
             version: 1,
@@ -56,7 +63,7 @@ impl Ring {
         }
     }
 
-    /// The key for new records.
+    /// The key for new records; the first one also before its time, where a clock is late.
     pub(super) fn current(&self, now: Timestamp) -> &DataKey {
         self.keys.iter().rev().find(|key| key.from <= now).unwrap_or(&self.keys[0])
     }
@@ -70,27 +77,111 @@ impl Ring {
         &self.hmac
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// From when on the newest key is used.
+    pub(super) fn newest(&self) -> Timestamp {
+        self.keys.last().map_or_else(Timestamp::default, |key| key.from)
+    }
+
+    /// Whether another key has come into use after the first one.
+    pub(super) fn has_superseded(&self, now: Timestamp) -> bool {
+        self.keys.get(1).is_some_and(|key| key.from <= now)
+    }
+
+    /// Whether a pass of sealing anew that begins now would let keys be forgotten that cannot be yet.
+    pub(super) fn wants_reseal(&self, now: Timestamp) -> bool {
+        let settled = |began| self.keys.iter().skip(1).take_while(|key| key.from + SETTLED <= began).count();
+        settled(now) > settled(self.resealed)
+    }
+
+    /// Whether this is the other at an earlier time.
+    pub(super) fn is_older_than(&self, other: &Self) -> bool {
+        self.continues(other) && self.version < other.version
+    }
+
+    /// Whether this is the other, at any time.
+    pub(super) fn continues(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+
+    /// With one more key. It comes into use after all others, whatever the clock says.
+    pub(super) fn with_new_key(&self, from: Timestamp) -> Self {
+        let from = from.max(self.newest() + Duration::from_millis(1));
+        let mut id = random_bytes();
+        while self.find(id).is_some() {
+            id = random_bytes();
+        }
+        let mut ring = self.next();
+        ring.keys.push(DataKey::new(id, from, Zeroizing::new(random_bytes())));
+        ring
+    }
+
+    /// Where a pass of sealing anew that began then is complete; `None` if one that began later is.
+    pub(super) fn with_resealed(&self, began: Timestamp) -> Option<Self> {
+        (began > self.resealed).then(|| Self { resealed: began, ..self.next() })
+    }
+
+    /// Without the keys that nothing can be sealed under any more; `None` if there is none.
+    pub(super) fn without_unused(&self) -> Option<Self> {
+        let unused = self.keys.iter().skip(1).take_while(|key| key.from + SETTLED <= self.resealed).count();
+        (unused > 0).then(|| Self { keys: self.keys[unused..].to_vec(), ..self.next() })
+    }
+
+    /// With all keys of an earlier time of this ring, some of which may have been forgotten since: records that are under
+    /// them have come back with it.
+    pub(super) fn with_keys_of(&self, earlier: &Self) -> Self {
+        let mut ring = self.next();
+        ring.keys.extend(earlier.keys.iter().filter(|key| self.find(key.id).is_none()).cloned());
+        ring.keys.sort_by_key(|key| key.from);
+        ring.resealed = ring.resealed.min(earlier.resealed);
+        ring
+    }
+
+    /// The same keys, one change later: to be sealed anew.
+    pub(super) fn next(&self) -> Self {
+        Self {
+            id: self.id,
+            version: self.version.saturating_add(1),
+            names: self.names.clone(),
+            hmac: self.hmac.clone(),
+            resealed: self.resealed,
+            keys: self.keys.clone(),
+        }
+    }
+
+    /// Counts the use of keys on from what was known before.
+    pub(super) fn go_on_counting(&mut self, before: &Self) {
+        for key in &mut self.keys {
+            if let Some(known) = before.find(key.id) {
+                key.used = known.used.clone();
+            }
+        }
+    }
+
     /// The form it is stored in.
     pub(super) async fn seal(&self, root: &RootKey) -> Result<Bytes, StoreError> {
         let outer = SecretKey::random();
-        let wrapped = root.wrapper().wrap(&outer).await?;
+        let wrapped = root.wrap(&outer).await?;
         let length = u16::try_from(wrapped.len()).ok().filter(|length| *length <= MAX_WRAPPED);
         let length = length.ok_or(StoreError::invalid("a wrapped key is larger than 16 KiB"))?;
         let header = [&[FORMAT][..], &length.to_be_bytes(), &wrapped].concat();
         Ok(AeadKey::derive(&outer, RING).seal(&header, &header, &self.write()).into())
     }
 
-    /// Reads the form it is stored in.
-    pub(super) async fn open(stored: &[u8], root: &RootKey) -> Result<Self, StoreError> {
+    /// Reads the form it is stored in, and says whether that was made under a root key of before.
+    pub(super) async fn open(stored: &[u8], root: &RootKey) -> Result<(Self, bool), StoreError> {
         let damaged = || StoreError::corrupt("the key ring is damaged or of a later version");
         let rest = stored.strip_prefix(&[FORMAT]).ok_or_else(damaged)?;
         let (length, rest) = rest.split_first_chunk().ok_or_else(damaged)?;
         let length = usize::from(u16::from_be_bytes(*length));
         let (wrapped, sealed) = rest.split_at_checked(length).ok_or_else(damaged)?;
-        let outer = root.wrapper().unwrap(wrapped).await?;
+        let (outer, stale) = root.unwrap(wrapped).await?;
         let header = &stored[..stored.len() - sealed.len()];
         let bytes = AeadKey::derive(&outer, RING).open(sealed, header).ok_or_else(damaged)?;
-        Self::read(&bytes).ok_or_else(damaged)
+        Ok((Self::read(&bytes).ok_or_else(damaged)?, stale))
     }
 
     fn write(&self) -> Zeroizing<Vec<u8>> {
@@ -132,7 +223,12 @@ impl Ring {
 
 impl DataKey {
     fn new(id: KeyId, from: Timestamp, key: Zeroizing<[u8; 32]>) -> Self {
-        Self { id, from, aead: AeadKey::new(&key), key }
+        Self { id, from, aead: AeadKey::new(&key), key, used: Arc::default() }
+    }
+
+    /// Counts records that are sealed, and says how many there are with these.
+    pub(super) fn count(&self, records: u64) -> u64 {
+        self.used.fetch_add(records, Ordering::Relaxed).saturating_add(records)
     }
 
     fn read(bytes: &[u8; KEY]) -> Option<Self> {
@@ -142,6 +238,9 @@ impl DataKey {
         Some(Self::new(*id, Timestamp::from_millis(u64::from_be_bytes(*from)), key))
     }
 }
+
+/// How long after a key came into use the one before may still be written with.
+pub(super) const SETTLED: Duration = Duration::from_secs(3600);
 
 const FORMAT: u8 = 1;
 const RING: &[u8] = b"key ring";

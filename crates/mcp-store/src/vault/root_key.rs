@@ -23,7 +23,10 @@ use crate::StoreError;
 /// assert_eq!(format!("{root:?}"), "RootKey([redacted])");
 /// ```
 #[derive(Clone)]
-pub struct RootKey(Arc<dyn KeyWrapper>);
+pub struct RootKey {
+    wrapper: Arc<dyn KeyWrapper>,
+    previous: Option<Arc<Self>>,
+}
 
 /// Something that holds a key and does not give it away: a key management service, a hardware module.
 ///
@@ -48,7 +51,7 @@ impl RootKey {
     /// A secret from the configuration. It may serve other purposes too: the key that is used is derived from it.
     #[must_use]
     pub fn from_secret(secret: &SecretKey) -> Self {
-        Self(Arc::new(Local(AeadKey::derive(secret, b"root key"))))
+        Self::wrapped_by(Arc::new(Local(AeadKey::derive(secret, b"root key"))))
     }
 
     /// A secret from a file that nobody but its owner may read: at least 256 random bits, as bytes or as base64 (as from
@@ -62,11 +65,40 @@ impl RootKey {
 
     /// A key that this process never sees.
     pub fn wrapped_by(wrapper: Arc<dyn KeyWrapper>) -> Self {
-        Self(wrapper)
+        Self { wrapper, previous: None }
     }
 
-    pub(super) fn wrapper(&self) -> &dyn KeyWrapper {
-        &*self.0
+    /// In the place of this one: a vault that finds its key ring sealed under the previous key seals it under the new one.
+    ///
+    /// Give the pair to all servers, one after the other, and take the previous key away when the last of them has started.
+    /// Those that have the previous key alone go on until then with the ring that they know, but cannot start anew.
+    #[must_use]
+    pub fn with_previous(mut self, previous: Self) -> Self {
+        self.previous = Some(Arc::new(previous));
+        self
+    }
+
+    pub(super) async fn wrap(&self, key: &SecretKey) -> Result<Vec<u8>, StoreError> {
+        self.wrapper.wrap(key).await
+    }
+
+    /// The key, and whether it was wrapped under a previous one.
+    pub(super) async fn unwrap(&self, wrapped: &[u8]) -> Result<(SecretKey, bool), StoreError> {
+        let mut refused = match self.wrapper.unwrap(wrapped).await {
+            Ok(key) => return Ok((key, false)),
+            Err(error) => error,
+        };
+        let mut previous = &self.previous;
+        while let Some(root) = previous
+            && !refused.is_transient()
+        {
+            match root.wrapper.unwrap(wrapped).await {
+                Ok(key) => return Ok((key, true)),
+                Err(error) => refused = error,
+            }
+            previous = &root.previous;
+        }
+        Err(refused)
     }
 }
 

@@ -7,7 +7,13 @@ mod broken;
 #[cfg(feature = "testkit")]
 mod faulty;
 mod key_file;
+#[cfg(feature = "testkit")]
+mod key_ring;
 mod memory;
+#[cfg(all(feature = "metrics", feature = "testkit"))]
+mod metrics;
+#[cfg(feature = "testkit")]
+mod rotation;
 #[cfg(all(feature = "testkit", any(feature = "redis", feature = "postgres")))]
 mod servers;
 #[cfg(feature = "sqlite")]
@@ -15,4 +21,6 @@ mod sqlite;
 #[cfg(feature = "testkit")]
 mod suite;
 mod support;
+#[cfg(feature = "testkit")]
+mod sweeper;
 mod vault;

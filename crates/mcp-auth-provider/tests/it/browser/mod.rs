@@ -1,7 +1,15 @@
 //! What happens in a user's browser.
 
 mod agent;
+mod authorize;
+mod consent;
 mod flow;
 mod form;
+mod owner;
+mod pages;
+mod proxy;
+mod races;
+mod remembered;
 mod scripted;
+mod sessions;
 mod world;

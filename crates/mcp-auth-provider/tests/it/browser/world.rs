@@ -162,6 +162,10 @@ impl Authz {
         format!("/authorize?{}", self.query())
     }
 
+    pub(crate) fn get(&self, name: &str) -> &str {
+        value(&self.0, name).unwrap()
+    }
+
     pub(crate) fn query(&self) -> String {
         url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish()
     }
