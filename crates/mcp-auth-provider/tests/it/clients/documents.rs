@@ -21,8 +21,11 @@ struct Place {
     shared: Arc<Shared>,
 }
 
+/// A status, headers and a body.
+type Said = (StatusCode, Vec<(&'static str, String)>, String);
+
 struct Shared {
-    answer: Mutex<(StatusCode, Vec<(&'static str, String)>, String)>,
+    answer: Mutex<Said>,
     fetches: AtomicUsize,
     /// How many fetches may be answered.
     gate: Semaphore,
