@@ -154,7 +154,7 @@ fn check_web(url: &Url, rest: &str, scheme: &str) -> Result<bool, &'static str> 
     }
     let read = &url[Position::BeforePath..];
     if read != path && !(path.is_empty() && read == "/") && read.strip_prefix('/') != Some(path) {
-        return Err("a redirect URI has dot segments in its path");
+        return Err("a redirect URI has dot segments, or is written in a way that browsers read differently");
     }
     let this_machine = is_this_machine(url);
     let may_be_plain = matches!(written, "127.0.0.1" | "[::1]" | "localhost");
