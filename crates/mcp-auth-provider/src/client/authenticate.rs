@@ -11,6 +11,7 @@ use mcp_store::StoreError;
 
 use super::basic::{Presented, Proof};
 use super::clients::{Clients, Found};
+use super::documents::looks_like_one;
 use super::guesses::Held;
 use super::stored::{self, hash};
 use super::{Client, ClientAuthentication, ClientError};
@@ -56,8 +57,8 @@ impl Clients {
         let address = self.address(head);
         let refused = match self.prove(engine, &presented, address).await {
             Ok(found) => {
-                if let (Some(lease), Some(registrar)) = (&found.lease, self.registrar()) {
-                    stored::keep(engine, &found.client, lease, registrar.config.unused_for).await;
+                if let Some(lease) = &found.lease {
+                    stored::keep(engine, &found.client, lease, self.unused_for()).await;
                 }
                 return Ok(found.client);
             }
@@ -118,10 +119,14 @@ impl Clients {
     ) -> Result<Found, Refused> {
         let id = presented.id.as_deref().ok_or(Refused::Denied("the request names no client"))?;
         let attempt = self.guesses.admit(engine, id, secret, address).await?;
-        let found = match self.look_up(engine, id).await {
-            Ok(found) => Ok(found),
+        // Who is known by a URL has no secret, so nothing is fetched for one.
+        let found = match looks_like_one(id) && !self.is_known(id) {
+            true => Err(ClientError::Unknown),
+            false => self.look_up(engine, id).await,
+        };
+        let found = match found {
             Err(ClientError::Unavailable) => return Err(Refused::Unavailable(Duration::from_secs(2))),
-            Err(error) => Err(error),
+            found => found,
         };
         let client = found.as_ref().ok().map(|found| &*found.client);
         match (is_right(client, basic, secret, engine.now()), found) {

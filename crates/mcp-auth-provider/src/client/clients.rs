@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::request::Parts;
 use mcp_core::{ConfigError, SiteContext};
@@ -16,7 +17,7 @@ use super::guesses::Guesses;
 use super::key_sets::KeySets;
 use super::metadata::Rules;
 use super::quota::Quota;
-use super::registration::Registration;
+use super::registration::{self, Registration};
 use super::stored::{self, Lease};
 use super::{Client, ClientError, ClientOrigin};
 use crate::engine::Engine;
@@ -137,6 +138,16 @@ impl Clients {
         }
     }
 
+    /// Whether the operator named this client.
+    pub(super) fn is_known(&self, id: &str) -> bool {
+        self.known.contains_key(id)
+    }
+
+    /// For how long a client that registered itself is kept without being used; also where no others may register any more.
+    pub(super) fn unused_for(&self) -> Duration {
+        self.registration.as_ref().map_or(registration::UNUSED_FOR, |registrar| registrar.config.unused_for)
+    }
+
     /// Registration, if it is offered: then there is an endpoint for it, and the metadata says where.
     pub(crate) fn registrar(&self) -> Option<&Registrar> {
         self.registration.as_ref()
@@ -183,7 +194,6 @@ fn default_outbound(loopback: bool) -> Result<Option<Arc<dyn HttpClient>>, Confi
 }
 
 #[cfg(not(feature = "fetch"))]
-#[expect(clippy::unnecessary_wraps, reason = "it can fail where there is one")]
 fn default_outbound(_: bool) -> Result<Option<Arc<dyn HttpClient>>, ConfigError> {
     Ok(None)
 }

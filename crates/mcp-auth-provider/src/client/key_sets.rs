@@ -45,7 +45,15 @@ struct Inner {
 #[derive(Clone)]
 struct Known {
     keys: Arc<PublicKeys>,
+    fetched_at: Timestamp,
     fresh_until: Timestamp,
+}
+
+impl Known {
+    /// Also not if the clock was set back since.
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        self.fetched_at <= now && now < self.fresh_until
+    }
 }
 
 /// Why an assertion could not be verified.
@@ -77,7 +85,7 @@ impl KeySets {
         const WRONG: &str = "the signature of the assertion is wrong";
         let known = self.0.known.get(url);
         if let Some(known) = &known
-            && self.0.clock.now() < known.fresh_until
+            && known.is_fresh(self.0.clock.now())
         {
             match assertion.verify(&known.keys) {
                 Ok(verified) => return Ok(verified),
@@ -120,8 +128,9 @@ impl Inner {
             .ok()
             .and_then(|set| PublicKeys::lenient(&set))
             .ok_or(FetchError::Wrong("what is at the jwks_uri is no JWK set"))?;
-        let fresh_until = self.clock.now() + BOUNDS.lifetime(&headers);
-        let known = Known { keys: Arc::new(keys), fresh_until };
+        let fetched_at = self.clock.now();
+        let fresh_until = fetched_at + BOUNDS.lifetime(&headers);
+        let known = Known { keys: Arc::new(keys), fetched_at, fresh_until };
         self.known.insert(url.to_owned(), known.clone());
         Ok(known)
     }

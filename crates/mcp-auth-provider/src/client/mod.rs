@@ -22,6 +22,9 @@ mod register;
 mod registration;
 mod stored;
 
+#[cfg(test)]
+mod tests;
+
 use mcp_core::{ClientId, Scopes, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -52,6 +52,9 @@ pub struct Registration {
     pub(super) secrets_for: Option<Duration>,
 }
 
+/// After what time a client that nobody uses is forgotten, unless said.
+pub(super) const UNUSED_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+
 type Policy = Arc<dyn Fn(&RegistrationRequest) -> bool + Send + Sync>;
 
 impl Registration {
@@ -63,7 +66,7 @@ impl Registration {
             manageable: false,
             per_address: Rate::per_minute(20),
             per_day: 5000,
-            unused_for: Duration::from_secs(30 * 24 * 3600),
+            unused_for: UNUSED_FOR,
             secrets_for: None,
         }
     }

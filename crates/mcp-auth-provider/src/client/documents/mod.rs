@@ -55,7 +55,15 @@ struct Inner {
 #[derive(Clone)]
 struct Known {
     client: Arc<Client>,
+    fetched_at: Timestamp,
     fresh_until: Timestamp,
+}
+
+impl Known {
+    /// Also not if the clock was set back since.
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        self.fetched_at <= now && now < self.fresh_until
+    }
 }
 
 impl Documents {
@@ -83,7 +91,7 @@ impl Documents {
     pub(super) async fn find(&self, id: &str) -> Result<Arc<Client>, ClientError> {
         let inner = &self.0;
         if let Some(known) = inner.known.get(id)
-            && inner.clock.now() < known.fresh_until
+            && known.is_fresh(inner.clock.now())
         {
             return Ok(known.client);
         }
@@ -106,7 +114,7 @@ impl Inner {
         let known = self.known.get(id);
         // Somebody else may just have brought it.
         if let Some(known) = &known
-            && self.clock.now() < known.fresh_until
+            && known.is_fresh(self.clock.now())
         {
             return Ok(known.client.clone());
         }
@@ -133,7 +141,8 @@ impl Inner {
             Ok(client) => {
                 let client = Arc::new(client);
                 let fresh_until = now + BOUNDS.lifetime(headers);
-                self.known.insert(id.to_owned(), Known { client: client.clone(), fresh_until });
+                self.known
+                    .insert(id.to_owned(), Known { client: client.clone(), fetched_at: now, fresh_until });
                 Ok(client)
             }
             Err(why) => Err(self.withdraw(id, why)),

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_auth_provider::{GrantType, OAuthProvider, PreRegistered};
+use mcp_auth_provider::{GrantType, OAuthProvider, PreRegistered, Registration};
 use mcp_auth_testkit::{Algorithm, Answer, TokenAuthority, TokenBuilder};
 use mcp_store::testkit::{Call, Fault};
 use serde_json::json;
 
-use super::stand::{Ground, Stand, URL, basic, expect_error, expect_in, expect_out};
+use super::stand::{Ground, Stand, URL, basic, expect_error, expect_in, expect_out, public, with};
 
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -223,6 +223,20 @@ async fn an_assertion_is_good_once_on_all_nodes() {
     expect_in(&show(&nodes[1], &good(&signer, "b").claim("jti", "once").mint()).await);
     ground.clock.advance(Duration::from_secs(60));
     expect_in(&show(&nodes[1], &good(&signer, "a").claim("jti", "once").mint()).await);
+}
+
+#[tokio::test]
+async fn keys_can_be_registered_by_the_client_itself() {
+    let ground = Ground::new();
+    let signer = signer(&ground).await;
+    let stand = ground.stand(|provider| provider.registration(Registration::open())).await;
+    let metadata = with(public(), "token_endpoint_auth_method", "private_key_jwt");
+    let client = stand.registered(&with(metadata, "jwks", signer.jwks())).await;
+    assert_eq!(client["jwks"], signer.jwks());
+    assert_eq!((client.get("client_secret"), client.get("client_secret_expires_at")), (None, None));
+    let id = client["client_id"].as_str().unwrap();
+    expect_in(&show(&stand, &good(&signer, id).mint()).await);
+    expect_out(&stand.try_in(&[("client_id", id)]).await);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use mcp_core::{Body, BoxService};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::stand::{Ground, Stand, URL, expect_error, expect_in, expect_out, with};
+use super::stand::{Ground, START, Stand, URL, expect_error, expect_in, expect_out, with};
 
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -21,8 +21,11 @@ struct Place {
     shared: Arc<Shared>,
 }
 
+/// A status, headers and a body.
+type Said = (StatusCode, Vec<(&'static str, String)>, String);
+
 struct Shared {
-    answer: Mutex<(StatusCode, Vec<(&'static str, String)>, String)>,
+    answer: Mutex<Said>,
     fetches: AtomicUsize,
     /// How many fetches may be answered.
     gate: Semaphore,
@@ -348,6 +351,18 @@ async fn the_last_document_serves_while_its_host_is_down_and_not_for_ever() {
     expect_out(&come(&stand, &place.url()).await);
     place.answers(503, &[], "");
     expect_error(&come(&stand, &place.url()).await, 503, "temporarily_unavailable");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_keeps_nothing_for_longer() {
+    let (place, stand) = (Place::new().await, Stand::start(loopback).await);
+    expect_in(&come(&stand, &place.url()).await);
+    stand.clock().set(START - Duration::from_secs(86_400));
+    // The count of fetches goes by the clock too, and is sure again after a minute.
+    expect_in(&come(&stand, &place.url()).await);
+    stand.clock().advance(Duration::from_secs(60));
+    expect_in(&come(&stand, &place.url()).await);
+    assert_eq!(place.fetches(), 2);
 }
 
 #[tokio::test]

@@ -108,6 +108,9 @@ async fn nothing_is_fetched_for_what_is_no_identifier() {
         let page = stand.client.get(&format!("/authorize?{query}")).send().await.expect_status(400);
         assert_eq!(page.header("location"), None, "{bad}");
     }
+    // Nor for a secret, which such a client cannot have.
+    let secret = [("client_id", "https://c.test/x.json"), ("client_secret", "s")];
+    expect_out(&stand.try_in(&secret).await);
     assert_eq!(fetches.load(Ordering::SeqCst), 0);
     expect_in(&stand.try_in(&[("client_id", "https://c.test/x.json")]).await);
     assert_eq!(fetches.load(Ordering::SeqCst), 1);

@@ -84,7 +84,8 @@ async fn a_request_proves_one_thing_in_one_way() {
     let stand = stand().await;
     let conf = basic("conf", SECRET);
     let bearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-    let cases: [(Option<&str>, &[(&str, &str)]); 7] = [
+    type Case<'a> = (Option<&'a str>, &'a [(&'a str, &'a str)]);
+    let cases: [Case<'_>; 7] = [
         (Some(&conf), &[("client_secret", SECRET)]),
         (Some(&conf), &[("client_id", "conf"), ("client_secret", SECRET)]),
         (Some(&conf), &[("client_assertion_type", bearer), ("client_assertion", "e30.e30.AA")]),
