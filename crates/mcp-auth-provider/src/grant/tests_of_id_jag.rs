@@ -106,7 +106,7 @@ async fn an_assertion_gives_one_token_and_nothing_to_refresh() {
     assert_eq!(trusting.give(&listed, &[]).await.unwrap().scope, "mcp:read mcp:write");
     // Its grants are the user's and the client's, and end with either.
     let subject = identity.subject().as_str();
-    assert_eq!(list_of_user(&trusting.world.engine, subject).await.unwrap().len(), 2);
+    assert_eq!(page_of_user(&trusting.world.engine, subject, None).await.unwrap().0.len(), 2);
     assert_eq!(end_of_client(&trusting.world.engine, &"agent".into(), "deleted").await.unwrap(), 2);
     assert!(!trusting.world.is_good(&answer.access_token).await);
     assert_eq!(trusting.world.sign_in_ended(), 0);
