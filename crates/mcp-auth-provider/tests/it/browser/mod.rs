@@ -5,6 +5,7 @@ mod authorize;
 mod consent;
 mod flow;
 pub(crate) mod form;
+mod outage;
 mod owner;
 mod pages;
 mod proxy;
