@@ -100,6 +100,7 @@ async fn end_list(engine: &Engine, list: &Partition, reason: &'static str) -> Re
 ///
 /// # Errors
 /// When the store does not answer.
+#[cfg(test)]
 pub(crate) async fn list_of_user(engine: &Engine, subject: &str) -> Result<Vec<GrantView>, StoreError> {
     let mut views = list(engine, &index::of_user(engine, subject)).await?;
     if let Some(client) = subject::client_of(subject) {
@@ -112,12 +113,14 @@ pub(crate) async fn list_of_user(engine: &Engine, subject: &str) -> Result<Vec<G
 ///
 /// # Errors
 /// When the store does not answer.
+#[cfg(test)]
 pub(crate) async fn list_of_client(engine: &Engine, client: &ClientId) -> Result<Vec<GrantView>, StoreError> {
     let mut views = list(engine, &index::of_client(engine, client)).await?;
     views.extend(one(engine, &client_credentials::partition(engine, client)).await?);
     Ok(views)
 }
 
+#[cfg(test)]
 async fn list(engine: &Engine, list: &Partition) -> Result<Vec<GrantView>, StoreError> {
     let mut views = Vec::new();
     let mut after = None;

@@ -13,13 +13,14 @@ pub(crate) struct OAuthError {
     code: &'static str,
     status: StatusCode,
     description: &'static str,
-    headers: HeaderMap,
+    // Apart, because it is large and rarely there: results have to stay small.
+    headers: Box<HeaderMap>,
 }
 
 impl OAuthError {
     /// Any error.
     pub(crate) fn new(status: StatusCode, code: &'static str, description: &'static str) -> Self {
-        Self { code, status, description, headers: HeaderMap::new() }
+        Self { code, status, description, headers: Box::default() }
     }
 
     /// 400 `invalid_request`.
@@ -100,7 +101,7 @@ impl OAuthError {
     pub(crate) fn into_response(self) -> Response<Body> {
         let body = serde_json::json!({ "error": self.code, "error_description": self.description });
         let mut response = no_store_json(self.status, &body);
-        response.headers_mut().extend(self.headers);
+        response.headers_mut().extend(*self.headers);
         response
     }
 }
