@@ -102,7 +102,7 @@ impl OAuthError {
     pub(crate) fn into_response(self) -> Response<Body> {
         let body = serde_json::json!({ "error": self.code, "error_description": self.description });
         let mut response = no_store_json(self.status, &body);
-        response.headers_mut().extend(*self.headers);
+        response.headers_mut().extend(self.headers);
         response
     }
 }
