@@ -18,10 +18,12 @@ use crate::{Batch, Committed, Name, Operation, Partition, Precondition, StoreErr
 
 /// How long a partition stays after its last record has ended. The caller's clock may be behind the server's by so much.
 const SLACK: Duration = Duration::from_secs(300);
-/// How long is known that an attempt happened: longer than anybody asks.
-const MEMORY: Duration = Duration::from_secs(60);
-/// How long after its beginning an attempt may be asked about.
-const ASKABLE: Duration = Duration::from_secs(30);
+/// How long after its beginning an attempt is asked about, in timeouts: one for itself and one for the question.
+const ASKABLE: u32 = 2;
+/// How long is known that an attempt happened, in timeouts, and besides: longer than anybody asks, even if the machine of
+/// whoever asks stands still for a while. Each is a key.
+const KNOWN: u32 = 4;
+const KNOWN_BESIDES: Duration = Duration::from_secs(30);
 /// How long an attempt is fenced off: longer than a command may lie in a buffer.
 const FENCE: Duration = Duration::from_secs(3600);
 /// How often a commit is tried when connections break.
@@ -34,7 +36,8 @@ pub(super) async fn commit(
     batch: &Batch,
     now: Timestamp,
 ) -> Result<Committed, StoreError> {
-    let arguments = arguments(batch, now);
+    let known = link.timeout() * KNOWN + KNOWN_BESIDES;
+    let arguments = arguments(batch, now, known);
     let deadline = Instant::now() + link.timeout();
     for last in (0..TRIES).rev() {
         let attempt = keys.attempt(partition, &format!("{:032x}", u128::from_le_bytes(random_bytes())));
@@ -62,12 +65,12 @@ pub(super) async fn commit(
 
 /// Whether an attempt happened, or else makes sure that it never will; `None` when nobody answers in time.
 async fn settle(link: &Link, attempt: &str, begun: Instant) -> Option<bool> {
-    let deadline = (Instant::now() + link.timeout()).min(begun + ASKABLE);
+    let deadline = begun + link.timeout() * ASKABLE;
     let (keys, arguments) = ([attempt.to_owned()], [FENCE.as_millis().to_string().into_bytes()]);
     loop {
         let answer = timeout_at(deadline, SETTLE.run(link, None, &keys, &arguments)).await.ok()?;
         // What the answer says was true when it was made: perhaps only now is it too late.
-        if Instant::now() > begun + ASKABLE {
+        if Instant::now() > deadline {
             return None;
         }
         match answer {
@@ -101,14 +104,14 @@ fn outcome(batch: &Batch, answer: Value) -> Result<Option<Committed>, StoreError
 }
 
 /// What the script is told; see there.
-fn arguments(batch: &Batch, now: Timestamp) -> Vec<Vec<u8>> {
+fn arguments(batch: &Batch, now: Timestamp, known: Duration) -> Vec<Vec<u8>> {
     let [high, low] = halves(now);
     let mut arguments: Vec<Vec<u8>> = vec![
         now.as_millis().to_string().into(),
         high.into(),
         low.into(),
         SLACK.as_millis().to_string().into(),
-        MEMORY.as_millis().to_string().into(),
+        known.as_millis().to_string().into(),
         batch.preconditions().len().to_string().into(),
     ];
     for (name, precondition) in batch.preconditions() {

@@ -8,11 +8,11 @@ use mcp_store::{Batch, Committed, Partition, PostgresStore, Store};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Fate, Proxy};
+use super::{Fate, Load, Proxy, processes};
 use crate::support::{NOON, millis, name};
 
 /// One server for all tests that do not break it.
-fn shared() -> Option<&'static PostgresServer> {
+pub(super) fn shared() -> Option<&'static PostgresServer> {
     static SERVER: OnceLock<Option<PostgresServer>> = OnceLock::new();
     SERVER.get_or_init(|| PostgresServer::start(&["max_connections=300"])).as_ref()
 }
@@ -123,8 +123,8 @@ async fn a_commit_that_waits_too_long_is_given_up_and_never_happens() {
     store.start().await.unwrap();
     let partition = Partition::random();
     let hold = format!("SELECT pg_advisory_xact_lock(hashtextextended('{partition}', 7018)), pg_sleep(2)");
+    let held = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
     let holder = tokio::task::spawn_blocking(move || server.sql(&database, &hold));
-    let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted";
     while server.sql("postgres", held) == "0" {
         tokio::task::yield_now().await;
     }
@@ -196,6 +196,26 @@ async fn a_restarted_server_is_used_again_and_has_kept_everything() {
     assert_eq!(count(&store, &partition).await, 7);
     assert!(store.commit(&partition, increment(Batch::new(), 8), NOON).await.unwrap().is_done());
     assert_eq!(count(&store, &partition).await, 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_under_load_loses_nothing_that_was_acknowledged() {
+    let Some(mut server) = PostgresServer::start(&[]) else { return };
+    let store = PostgresStore::connect(server.url("postgres")).unwrap().with_timeout(millis(500)).unwrap();
+    store.start().await.unwrap();
+    let load = Load::on(Arc::new(store));
+    for round in 1..=4 {
+        load.until_done(round * 200).await;
+        server.stop();
+        server.restart();
+    }
+    load.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_race_lose_nothing() {
+    let Some(server) = shared() else { return };
+    processes::race(&server.database()).await;
 }
 
 #[tokio::test]
