@@ -99,3 +99,6 @@ fn move_pages(link: &mut Link) -> i64 {
 fn passive(connection: &Connection) -> rusqlite::Result<i64> {
     connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?.query_row([], |row| row.get(1))
 }
+
+#[cfg(test)]
+mod tests;
