@@ -75,6 +75,8 @@ fn connect(place: &Place) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(place.file(), flags)?;
     connection.busy_handler(Some(patient()))?;
+    // More than there are statements: each is compiled once.
+    connection.set_prepared_statement_cache_capacity(32);
     // The file is data. Whoever swaps it must not get code run by it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
