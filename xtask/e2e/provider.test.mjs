@@ -2,6 +2,7 @@
 import { after, before, describe } from 'node:test';
 
 import { launch, skip } from './lib/chromium.mjs';
+import documents from './provider/documents.mjs';
 import pages from './provider/pages.mjs';
 import signIn from './provider/sign-in.mjs';
 import { startProvider } from './provider/world.mjs';
@@ -23,4 +24,5 @@ describe('provider', { skip }, () => {
   const world = { server: () => server, browser: () => browser, page: () => context.newPage() };
   signIn(world);
   pages(world);
+  documents(world);
 });

@@ -14,7 +14,8 @@ use crate::OAuthProvider;
 
 /// A server elsewhere that takes the tokens of this one and asks about them.
 ///
-/// It is a client as any other, and must have a way to prove itself. It is told of the tokens for its own resources and of
+/// It is a client as any other, and must have a way to prove itself. Give it no [grants](crate::PreRegistered::grants) if it is
+/// not to get tokens itself. It is told of the tokens for its own resources and of
 /// no other: a resource server that could ask about each token could try out those it was never meant to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceServer {

@@ -101,8 +101,4 @@ impl ScopeCatalogue {
     pub(crate) fn info(&self, scope: &Scope) -> Option<&ScopeInfo> {
         self.0.iter().find(|info| info.scope == *scope)
     }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &ScopeInfo> {
-        self.0.iter()
-    }
 }

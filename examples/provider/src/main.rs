@@ -12,6 +12,7 @@
 //! | `MCP_BIND` | `127.0.0.1:8000` | where to listen |
 //! | `MCP_PUBLIC_URL` | `http://` + bind | the URL clients use, without `/mcp` |
 //! | `MCP_ALLOW_ORIGINS` | none | web pages that may call, comma-separated: `https://app.example.com` |
+//! | `MCP_DANGEROUS_ALLOW_LOOPBACK_FETCH` | | `1` lets clients be known by documents on this machine: for tests |
 //!
 //! Whoever signed in stays so over a restart, except with `STORE=memory`. Any number of copies may share one store; behind one
 //! URL they are one server. Only the notes themselves are in memory, and a copy's own.
@@ -27,7 +28,7 @@ mod tools;
 
 use std::sync::Arc;
 
-use mcp_auth_provider::{OAuthProvider, Registration, ScopeInfo};
+use mcp_auth_provider::{OAuthProvider, Pages, Registration, ScopeInfo};
 use mcp_auth_rmcp::{Serve, ServeError, serve};
 use mcp_core::{ConfigError, Endpoint};
 
@@ -42,9 +43,14 @@ async fn main() -> Result<(), ServeError> {
 
 fn server(settings: Settings) -> Result<Serve<Arc<Tools>>, ConfigError> {
     let provider = OAuthProvider::new(settings.owner)
+        .pages(Pages::new().brand("Notes"))
         .registration(Registration::open())
         .scope(ScopeInfo::new("notes:read")?.describe("Read your notes"))
         .scope(ScopeInfo::new("notes:write")?.describe("Add notes and delete them"));
+    let provider = match settings.loopback_fetch {
+        true => provider.dangerous().allow_loopback_client_metadata(),
+        false => provider,
+    };
     Ok(serve(Tools::new())
         .at(settings.public_url)
         .bind(settings.bind)

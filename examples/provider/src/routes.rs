@@ -31,6 +31,7 @@ async fn every_other_route_wants_a_token() {
         bind: "127.0.0.1:8000".to_owned(),
         public_url: "http://127.0.0.1:8000".to_owned(),
         allow_origins: Vec::new(),
+        loopback_fetch: false,
         owner: OwnerSignIn::with_password("correct horse battery staple"),
         store: StoreChoice::memory(),
     };

@@ -13,6 +13,8 @@ pub(crate) struct Settings {
     pub(crate) public_url: String,
     /// The origins of web pages that may call.
     pub(crate) allow_origins: Vec<String>,
+    /// Whether clients may be known by documents on this machine.
+    pub(crate) loopback_fetch: bool,
     /// Who is let in.
     pub(crate) owner: OwnerSignIn,
     /// Where everything is kept.
@@ -29,7 +31,14 @@ impl Settings {
             Some(password) => OwnerSignIn::with_password(password),
             None => OwnerSignIn::generated(tell),
         };
-        Self { bind, public_url, allow_origins: list(&allow_origins), owner, store: StoreChoice::from_env() }
+        Self {
+            bind,
+            public_url,
+            allow_origins: list(&allow_origins),
+            loopback_fetch: read("MCP_DANGEROUS_ALLOW_LOOPBACK_FETCH").is_some_and(|value| value == "1"),
+            owner,
+            store: StoreChoice::from_env(),
+        }
     }
 }
 

@@ -83,7 +83,7 @@ export async function goOn(page, { until, untick = [], action = 'allow', at = ()
       continue;
     }
     const allow = page.getByRole('button', { name: 'Allow' });
-    if (!(await allow.count())) throw new Error(`a page that nobody expects at ${page.url()}: ${await page.content()}`);
+    if (!(await allow.count())) throw new Error(`a page that nobody expects at ${page.url()}: ${await page.innerText('body')}`);
     await at('consent');
     for (const scope of untick) await page.locator(`input[name="scope:${scope}"]`).uncheck();
     const button = action === 'allow' ? allow : page.getByRole('button', { name: 'Deny' });

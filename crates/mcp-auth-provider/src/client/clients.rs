@@ -101,7 +101,7 @@ impl Clients {
 
     /// How clients may prove themselves (`token_endpoint_auth_methods_supported`): what `authenticate` understands.
     pub(crate) fn auth_methods(&self) -> Vec<&'static str> {
-        vec!["none", "client_secret_basic", "client_secret_post"]
+        vec!["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
     }
 
     /// What their assertions may be signed with (`token_endpoint_auth_signing_alg_values_supported`).

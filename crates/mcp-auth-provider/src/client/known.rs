@@ -82,7 +82,7 @@ impl PreRegistered {
         self
     }
 
-    /// What it may ask the token endpoint for.
+    /// What it may ask the token endpoint for; nothing, for a [resource server](crate::ResourceServer) that only introspects.
     pub fn grants(self, grants: impl IntoIterator<Item = GrantType>) -> Self {
         let grants: Vec<GrantType> = grants.into_iter().collect();
         self.member("grant_types", json!(grants))

@@ -41,6 +41,6 @@ async fn what_was_granted_to_a_client_ends_with_it() {
         answer.expect_status(401).expect_json("/error", "invalid_client");
     }
     // Not even a client of the same name, if there could be one, would have them.
-    assert!(crate::grant::list_of_client(engine, &client.id).await.unwrap().is_empty());
-    assert_eq!(crate::grant::list_of_client(engine, &another.id).await.unwrap().len(), 1);
+    assert!(crate::grant::page_of_client(engine, &client.id, None).await.unwrap().0.is_empty());
+    assert_eq!(crate::grant::page_of_client(engine, &another.id, None).await.unwrap().0.len(), 1);
 }

@@ -96,43 +96,6 @@ async fn end_list(engine: &Engine, list: &Partition, reason: &'static str) -> Re
     }
 }
 
-/// The live grants of a user.
-///
-/// # Errors
-/// When the store does not answer.
-pub(crate) async fn list_of_user(engine: &Engine, subject: &str) -> Result<Vec<GrantView>, StoreError> {
-    let mut views = list(engine, &index::of_user(engine, subject)).await?;
-    if let Some(client) = subject::client_of(subject) {
-        views.extend(one(engine, &client_credentials::partition(engine, &client)).await?);
-    }
-    Ok(views)
-}
-
-/// The live grants of a client.
-///
-/// # Errors
-/// When the store does not answer.
-pub(crate) async fn list_of_client(engine: &Engine, client: &ClientId) -> Result<Vec<GrantView>, StoreError> {
-    let mut views = list(engine, &index::of_client(engine, client)).await?;
-    views.extend(one(engine, &client_credentials::partition(engine, client)).await?);
-    Ok(views)
-}
-
-async fn list(engine: &Engine, list: &Partition) -> Result<Vec<GrantView>, StoreError> {
-    let mut views = Vec::new();
-    let mut after = None;
-    loop {
-        let (partitions, next) = index::page(engine, list, after.as_ref()).await?;
-        for partition in &partitions {
-            views.extend(one(engine, partition).await?);
-        }
-        after = next;
-        if after.is_none() {
-            return Ok(views);
-        }
-    }
-}
-
 /// A live grant.
 ///
 /// # Errors

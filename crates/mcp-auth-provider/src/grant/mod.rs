@@ -36,7 +36,7 @@ pub(crate) use answer::TokenAnswer;
 pub(crate) use begin::{ConsentGranted, NewGrant, begin};
 pub(crate) use check::{Known, KnownTokens, TokenPlace, look_up, place_of, still_good};
 pub(crate) use client_credentials::client_credentials;
-pub(crate) use end::{end, end_of_client, end_of_user, list_of_client, list_of_user, one};
+pub(crate) use end::{end, end_of_client, end_of_user, one};
 pub(crate) use exchange::exchange;
 pub(crate) use facts::{TokenFacts, facts};
 pub(crate) use id_jag::{id_jag, is_profile_known};

@@ -48,7 +48,7 @@ pub(crate) async fn redeem(
         if let Some(used_at) = waiting.code.used_at {
             let used_at = Timestamp::from_millis(used_at);
             if engine.now().since(used_at) > DOUBLE_SUBMIT {
-                end::end(engine, code.partition(), "code_replay").await?;
+                end(engine, code.partition(), "code_replay").await?;
             }
             let event = engine.event("code_replay", Outcome::Denied).because("the code was redeemed before");
             engine.audit.record(with_grant(event, &waiting.grant));

@@ -131,7 +131,7 @@ async fn again(
         engine.audit.record(with_grant(event, &held.grant));
         return Ok(Some(answer));
     }
-    end::end(engine, partition, "refresh_reuse").await?;
+    end(engine, partition, "refresh_reuse").await?;
     let event = engine
         .event("refresh_reuse", Outcome::Denied)
         .because("a used refresh token came back: the grant ends");
@@ -244,7 +244,7 @@ async fn ask_sign_in(
             Ok(Some(Current { grant, changed: true, key }))
         }
         Refreshed::Ended => {
-            end::end(engine, partition, "sign_in_ended").await?;
+            end(engine, partition, "sign_in_ended").await?;
             Ok(None)
         }
         Refreshed::Unavailable => Err(OAuthError::unavailable(Duration::from_secs(5))),

@@ -455,13 +455,13 @@ async fn the_sign_in_has_a_word_at_each_refresh() {
 async fn ending_the_grants_of_a_user_or_a_client_kills_codes_and_tokens() {
     let world = world().await;
     let (code, held) = (world.code().await, world.tokens().await);
-    assert_eq!(list_of_user(&world.engine, "ada").await.unwrap().len(), 2);
-    assert_eq!(list_of_client(&world.engine, &world.web.id).await.unwrap().len(), 2);
+    assert_eq!(page_of_user(&world.engine, "ada", None).await.unwrap().0.len(), 2);
+    assert_eq!(page_of_client(&world.engine, &world.web.id, None).await.unwrap().0.len(), 2);
     assert_eq!(end_of_user(&world.engine, "ada", "locked").await.unwrap(), 2);
     assert_eq!(world.redeem(&world.web, &code, &[]).await.unwrap_err().code(), "invalid_grant");
     assert_eq!(world.refresh(refresh_of(&held), &[]).await.unwrap_err().code(), "invalid_grant");
     assert!(!world.is_good(&held.access_token).await);
-    assert_eq!(list_of_user(&world.engine, "ada").await.unwrap(), []);
+    assert_eq!(page_of_user(&world.engine, "ada", None).await.unwrap().0, []);
     assert_eq!(end_of_client(&world.engine, &world.web.id, "deleted").await.unwrap(), 0);
 }
 

@@ -93,9 +93,9 @@ async fn the_end_of_a_client_is_the_end_of_all_its_tokens_and_of_no_others() {
     let (ci, cd) = (machine("ci"), machine("cd"));
     let (first, second) = (world.ask(&ci, &[]).await.unwrap(), world.ask(&ci, &[]).await.unwrap());
     let other = world.ask(&cd, &[]).await.unwrap();
-    let listed = list_of_client(&world.engine, &ci.id).await.unwrap();
+    let listed = page_of_client(&world.engine, &ci.id, None).await.unwrap().0;
     assert_eq!(listed.len(), 1);
-    assert_eq!(listed, list_of_user(&world.engine, "client:ci").await.unwrap());
+    assert_eq!(listed, page_of_user(&world.engine, "client:ci", None).await.unwrap().0);
     assert_eq!(end_of_client(&world.engine, &ci.id, "deleted").await.unwrap(), 1);
     for token in [&first, &second] {
         assert!(!world.is_good(&token.access_token).await);
@@ -167,7 +167,7 @@ async fn the_grant_is_renewed_before_it_could_cut_a_token_short() {
     // What an operator changes shows at once.
     let less = Client { scopes: Some(Scopes::from("mcp:read")), ..ci };
     world.ask(&less, &[]).await.unwrap();
-    assert_eq!(list_of_client(&world.engine, &less.id).await.unwrap()[0].scopes, "mcp:read");
+    assert_eq!(page_of_client(&world.engine, &less.id, None).await.unwrap().0[0].scopes, "mcp:read");
 }
 
 #[tokio::test]

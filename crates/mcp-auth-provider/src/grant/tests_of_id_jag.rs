@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_auth_jwt::{Algorithm, Keys};
-use mcp_auth_testkit::{Behaviour, DpopKey, Endpoint, TokenAuthority, TokenBuilder};
+use mcp_auth_testkit::{DpopKey, TokenAuthority, TokenBuilder};
 use mcp_core::{Clock, Scopes, SiteContext};
-use mcp_outbound::OutboundClient;
 use serde_json::{Value, json};
 
 use super::tests::{RS, RS2, World, client, params, world};
@@ -106,7 +105,7 @@ async fn an_assertion_gives_one_token_and_nothing_to_refresh() {
     assert_eq!(trusting.give(&listed, &[]).await.unwrap().scope, "mcp:read mcp:write");
     // Its grants are the user's and the client's, and end with either.
     let subject = identity.subject().as_str();
-    assert_eq!(list_of_user(&trusting.world.engine, subject).await.unwrap().len(), 2);
+    assert_eq!(page_of_user(&trusting.world.engine, subject, None).await.unwrap().0.len(), 2);
     assert_eq!(end_of_client(&trusting.world.engine, &"agent".into(), "deleted").await.unwrap(), 2);
     assert!(!trusting.world.is_good(&answer.access_token).await);
     assert_eq!(trusting.world.sign_in_ended(), 0);
@@ -320,43 +319,6 @@ async fn a_key_can_be_asked_for_by_the_issuer() {
     assert_eq!(trusting.known(&answer.access_token).await.identity.claims()["act"], act);
 }
 
-#[cfg(feature = "fetch")]
-fn loopback() -> OutboundClient {
-    OutboundClient::builder().dangerous().allow_loopback().build().unwrap()
-}
-
-// covers: EM02, EM07
-#[cfg(feature = "fetch")]
-#[tokio::test]
-async fn keys_are_fetched_for_whom_is_trusted_and_nobody_else() {
-    let stranger = TokenAuthority::start().await.unwrap();
-    let trusting =
-        trusting_as(world().await, |idp| vec![TrustedIdp::new(idp.issuer()).http_client(loopback())]).await;
-    assert_eq!(trusting.idp.requests(Endpoint::Jwks), 1);
-    assert!(trusting.give(&trusting.assertion().mint(), &[]).await.is_ok());
-    let foreign = stranger.token().typ("oauth-id-jag+jwt").audience(US).client("agent").claim("resource", RS);
-    for foreign in [foreign.clone(), foreign.header("jku", stranger.jwks_url())] {
-        assert_eq!(trusting.give(&foreign.mint(), &[]).await.unwrap_err().code(), "invalid_grant");
-    }
-    assert_eq!(stranger.requests(Endpoint::Jwks) + stranger.requests(Endpoint::AuthorizationServer), 0);
-    // One that says nothing of its key, where there are several.
-    let nameless = trusting.assertion().header("kid", Value::Null);
-    trusting.refuses(nameless, "invalid_grant").await;
-    // What is wrong in itself costs no fetch either.
-    let before = trusting.idp.requests(Endpoint::Jwks);
-    let wrong = trusting.assertion().claim("aud", "https://other.test").kid("new");
-    trusting.refuses(wrong, "invalid_grant").await;
-    assert_eq!(trusting.idp.requests(Endpoint::Jwks), before);
-    // A new key is found; and while the provider is down, nobody can tell.
-    trusting.idp.rotate();
-    assert!(trusting.give(&trusting.assertion().mint(), &[]).await.is_ok());
-    trusting.idp.behave(Endpoint::Jwks, Behaviour::Status(500));
-    trusting.idp.behave(Endpoint::AuthorizationServer, Behaviour::Status(500));
-    trusting.idp.rotate();
-    let error = trusting.give(&trusting.assertion().mint(), &[]).await.unwrap_err();
-    assert_eq!(error.status(), 503);
-}
-
 #[tokio::test]
 async fn set_ups_that_cannot_be_safe_do_not_start() {
     let world = world().await;
@@ -377,5 +339,50 @@ async fn set_ups_that_cannot_be_safe_do_not_start() {
     ] {
         let said = Idps::start(&wrong, &site).await.unwrap_err().to_string();
         assert!(said.contains(sentence), "{said}");
+    }
+}
+
+#[cfg(feature = "fetch")]
+mod fetched {
+    use mcp_auth_testkit::{Behaviour, Endpoint};
+    use mcp_outbound::OutboundClient;
+
+    use super::*;
+
+    fn loopback() -> OutboundClient {
+        OutboundClient::builder().dangerous().allow_loopback().build().unwrap()
+    }
+
+    // covers: EM02, EM07
+    #[tokio::test]
+    async fn keys_are_fetched_for_whom_is_trusted_and_nobody_else() {
+        let stranger = TokenAuthority::start().await.unwrap();
+        let trusting =
+            trusting_as(world().await, |idp| vec![TrustedIdp::new(idp.issuer()).http_client(loopback())])
+                .await;
+        assert_eq!(trusting.idp.requests(Endpoint::Jwks), 1);
+        assert!(trusting.give(&trusting.assertion().mint(), &[]).await.is_ok());
+        let foreign =
+            stranger.token().typ("oauth-id-jag+jwt").audience(US).client("agent").claim("resource", RS);
+        for foreign in [foreign.clone(), foreign.header("jku", stranger.jwks_url())] {
+            assert_eq!(trusting.give(&foreign.mint(), &[]).await.unwrap_err().code(), "invalid_grant");
+        }
+        assert_eq!(stranger.requests(Endpoint::Jwks) + stranger.requests(Endpoint::AuthorizationServer), 0);
+        // One that says nothing of its key, where there are several.
+        let nameless = trusting.assertion().header("kid", Value::Null);
+        trusting.refuses(nameless, "invalid_grant").await;
+        // What is wrong in itself costs no fetch either.
+        let before = trusting.idp.requests(Endpoint::Jwks);
+        let wrong = trusting.assertion().claim("aud", "https://other.test").kid("new");
+        trusting.refuses(wrong, "invalid_grant").await;
+        assert_eq!(trusting.idp.requests(Endpoint::Jwks), before);
+        // A new key is found; and while the provider is down, nobody can tell.
+        trusting.idp.rotate();
+        assert!(trusting.give(&trusting.assertion().mint(), &[]).await.is_ok());
+        trusting.idp.behave(Endpoint::Jwks, Behaviour::Status(500));
+        trusting.idp.behave(Endpoint::AuthorizationServer, Behaviour::Status(500));
+        trusting.idp.rotate();
+        let error = trusting.give(&trusting.assertion().mint(), &[]).await.unwrap_err();
+        assert_eq!(error.status(), 503);
     }
 }

@@ -77,3 +77,34 @@ async fn clients_get_their_tokens_or_503() {
     let exchanged = exchange(&world.engine, &service, &params(&pairs), None).await.unwrap();
     assert!(world.is_good(&exchanged.access_token).await);
 }
+
+// covers: EXT-EMA-09
+#[tokio::test]
+async fn of_64_racers_who_all_saw_an_unused_assertion_one_uses_it() {
+    let (trusting, store) = faulty().await;
+    let trusting = Arc::new(trusting);
+    let assertion = trusting.assertion().mint();
+    let before = store.calls(Call::Commit);
+    store.fail_always(Call::Commit, Fault::Hang);
+    let racers: Vec<_> = (0..64)
+        .map(|_| {
+            let (trusting, assertion) = (trusting.clone(), assertion.clone());
+            tokio::spawn(async move { give(&trusting, &assertion).await })
+        })
+        .collect();
+    while store.calls(Call::Commit) < before + 64 {
+        tokio::task::yield_now().await;
+    }
+    store.heal();
+    let mut won = 0;
+    for racer in racers {
+        match racer.await.unwrap() {
+            Ok(answer) => {
+                won += 1;
+                assert!(trusting.world.is_good(&answer.access_token).await);
+            }
+            Err(error) => assert_eq!(error.code(), "invalid_grant"),
+        }
+    }
+    assert_eq!(won, 1);
+}

@@ -1,11 +1,13 @@
 //! JWT access tokens over real sockets: here, and at a resource server that has nothing but the published keys.
 
+#![cfg(feature = "fetch")]
+
 use std::time::Duration;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use mcp_auth_jwt::JwtAuthenticator;
 use mcp_auth_testkit::{FakeClock, Server};
-use mcp_core::ProtectedResource;
+use mcp_core::{AuthErrorKind, ProtectedResource};
 use mcp_outbound::OutboundClient;
 use mcp_store::testkit::{Call, Fault};
 use serde_json::{Value, json};
@@ -92,6 +94,11 @@ async fn whatever_is_changed_in_a_token_it_is_none_any_more() {
     for token in forged {
         assert_eq!(running.status("/mcp", &token).await, 401, "{token}");
     }
+    // A foreign issuer's is left to whoever stands behind in a composition.
+    let foreign = with(1, "iss", json!("https://other.test"));
+    let error = grant::place_of(running.engine(), &foreign).unwrap_err();
+    assert_eq!(*error.kind(), AuthErrorKind::NotMine);
+    assert!(grant::place_of(running.engine(), &with(1, "sub", json!("eve"))).is_ok());
     // Another signature of the key itself over the very same claims is another token: nobody issued it.
     let keys = running.engine().keys.as_ref().unwrap();
     let again = keys.sign("at+jwt", claims(&token).as_object().unwrap().clone()).unwrap();

@@ -46,6 +46,10 @@ impl Nodes {
         &*self.database
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// One of them, whatever the number.
     pub(super) fn pick(&self, number: usize) -> Arc<dyn Store> {
         self.nodes[number % self.nodes.len()].clone()

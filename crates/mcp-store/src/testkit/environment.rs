@@ -1,7 +1,11 @@
 //! What the environment says of a test run.
 
 /// Whether races and crashes take many more rounds.
-#[expect(clippy::disallowed_methods, reason = "a test run is configured by its environment")]
 pub(super) fn is_long() -> bool {
-    std::env::var_os("MCP_LONG").is_some_and(|value| value == "1")
+    read("MCP_LONG").is_some_and(|value| value == "1")
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test run, and each of its processes, is told so what to do")]
+pub(super) fn read(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }

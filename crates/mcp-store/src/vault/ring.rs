@@ -248,3 +248,58 @@ const MAX_WRAPPED: u16 = 16 * 1024;
 /// Of the form within: what comes before the keys, and one key.
 const HEAD: usize = 1 + 16 + 8 + 32 + 8;
 const KEY: usize = 4 + 8 + 32;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(delays in prop::collection::vec(0..u64::MAX / 4, 0..5), resealed in 1..u64::MAX) {
+            let mut ring = Ring::new(Timestamp::from_millis(7));
+            for delay in delays {
+                ring = ring.with_new_key(Timestamp::from_millis(delay));
+            }
+            let ring = ring.with_resealed(Timestamp::from_millis(resealed)).unwrap();
+            let read = Ring::read(&ring.write()).unwrap();
+            prop_assert_eq!(read.write(), ring.write());
+            prop_assert!(read.keys.is_sorted_by(|a, b| a.from < b.from));
+            prop_assert!(read.continues(&ring) && !read.is_older_than(&ring));
+        }
+
+        #[test]
+        fn other_bytes_are_no_ring(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            let read = [Ring::read(&bytes), Ring::read(&[&[FORMAT], &bytes[..]].concat())];
+            let whole = |length: usize| length > HEAD && (length - HEAD).is_multiple_of(KEY);
+            prop_assert_eq!(read[1].is_some(), whole(bytes.len() + 1));
+            prop_assert!(read[0].is_none() || bytes[0] == FORMAT);
+        }
+
+        #[test]
+        fn a_key_is_there_as_long_as_it_is_needed(
+            steps in prop::collection::vec((1_u64..200_000_000, any::<bool>()), 0..12),
+            now in 0_u64..2_000_000_000,
+        ) {
+            let (mut ring, mut at) = (Ring::new(Timestamp::default()), Timestamp::default());
+            for (delay, rotates) in steps {
+                at = at + Duration::from_millis(delay);
+                let before = ring.keys.iter().map(|key| (key.id, key.from)).collect::<Vec<_>>();
+                if rotates {
+                    ring = ring.with_new_key(at);
+                } else if let Some(fresh) = ring.with_resealed(at).and_then(|ring| ring.without_unused()) {
+                    ring = fresh;
+                    // Gone are only keys whose successor had settled when the pass began.
+                    for (position, (id, _)) in before.iter().enumerate() {
+                        let settled = before.get(position + 1).is_some_and(|(_, from)| *from + SETTLED <= at);
+                        prop_assert_eq!(ring.find(*id).is_none(), settled);
+                    }
+                }
+            }
+            let now = Timestamp::from_millis(now);
+            let current = ring.current(now).from;
+            prop_assert!(ring.keys.iter().all(|key| key.from <= current || key.from > now));
+        }
+    }
+}

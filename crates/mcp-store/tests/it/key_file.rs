@@ -63,7 +63,7 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-fn write(path: &Path, bytes: impl AsRef<[u8]>, mode: u32) {
+pub(crate) fn write(path: &Path, bytes: impl AsRef<[u8]>, mode: u32) {
     fs::write(path, bytes).unwrap();
     chmod(path, mode);
 }

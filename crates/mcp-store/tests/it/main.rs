@@ -13,6 +13,9 @@ mod memory;
 #[cfg(all(feature = "metrics", feature = "testkit"))]
 mod metrics;
 #[cfg(feature = "testkit")]
+mod processes;
+mod properties;
+#[cfg(feature = "testkit")]
 mod rotation;
 #[cfg(all(feature = "testkit", any(feature = "redis", feature = "postgres")))]
 mod servers;

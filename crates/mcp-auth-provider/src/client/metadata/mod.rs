@@ -236,6 +236,9 @@ fn check_statement(members: Members<'_>) -> Result<(), MetadataError> {
 /// Grants it may use: those it names and may have. What is unknown, and what strangers may not have, is dropped.
 fn grant_types(members: Members<'_>, origin: ClientOrigin) -> Result<Vec<GrantType>, MetadataError> {
     let Some(named) = members.texts("grant_types")? else { return Ok(vec![GrantType::AuthorizationCode]) };
+    if named.is_empty() && origin == ClientOrigin::Operator {
+        return Ok(Vec::new()); // a resource server that introspects, and gets no token itself
+    }
     let mut granted = Vec::new();
     for grant in named.into_iter().filter_map(GrantType::from_name) {
         // Everything else gives tokens without a user who was asked, and takes an operator's word.

@@ -1,10 +1,11 @@
 //! What happens in a user's browser.
 
-mod agent;
+pub(crate) mod agent;
 mod authorize;
 mod consent;
 mod flow;
-mod form;
+pub(crate) mod form;
+mod outage;
 mod owner;
 mod pages;
 mod proxy;
@@ -12,4 +13,4 @@ mod races;
 mod remembered;
 mod scripted;
 mod sessions;
-mod world;
+pub(crate) mod world;

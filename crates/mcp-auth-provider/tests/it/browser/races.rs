@@ -1,6 +1,9 @@
 //! Many at once, several windows, and servers that come and go.
 
+use std::sync::Arc;
+
 use mcp_auth_provider::OAuthProvider;
+use mcp_store::{SqliteStore, Store};
 
 use super::form::Form;
 use super::scripted::Scripted;
@@ -101,8 +104,10 @@ async fn two_windows_do_not_disturb_each_other() {
 
 #[tokio::test]
 async fn a_restart_between_any_two_steps_is_not_noticed() {
-    let sign_in = Scripted::local;
-    let mut world = World::of(move || OAuthProvider::new(sign_in())).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("auth.db");
+    let open = move || -> Arc<dyn Store> { Arc::new(SqliteStore::open(&file).unwrap()) };
+    let mut world = World::on(open, || OAuthProvider::new(Scripted::local())).await;
     let client = world.register("Web", &[CALLBACK]).await;
     let mut browser = world.browser();
     let page = browser.open(&Authz::of(&client).path()).await;

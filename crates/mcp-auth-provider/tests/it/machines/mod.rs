@@ -3,6 +3,7 @@
 mod client_credentials;
 mod dpop;
 mod exchange;
+#[cfg(feature = "fetch")]
 mod id_jag;
 
 use std::sync::Arc;

@@ -90,6 +90,8 @@ checks! {
         "a batch that `Batch::check` refuses is an error that is not transient, and changes nothing";
     values::what_was_written_is_there_after_a_restart(2):
         "what was committed is there for servers that open the database later";
+    values::servers_that_start_at_once_all_work(16):
+        "servers that start at the same time on an empty database all work, and with each other";
     names::keys_are_told_apart_byte_by_byte(1):
         "partitions and names that differ in anything are different, and none runs into another";
     names::all_keys_are_taken(1):
@@ -144,14 +146,14 @@ checks! {
 pub use store_suite as suite;
 
 /// A moment that is neither now nor near the epoch.
-const NOW: Timestamp = Timestamp::from_secs(1_900_000_000);
+pub(super) const NOW: Timestamp = Timestamp::from_secs(1_900_000_000);
 
 /// How many rounds a race takes: more with `MCP_LONG=1`.
 fn rounds(usual: usize) -> usize {
     if super::is_long() { usual * 10 } else { usual }
 }
 
-fn name(text: impl AsRef<str>) -> Result<Name, Broken> {
+pub(super) fn name(text: impl AsRef<str>) -> Result<Name, Broken> {
     Ok(Name::new(text)?)
 }
 
@@ -200,7 +202,7 @@ async fn put(
     done(store, partition, Batch::new().put(name.clone(), value, None), NOW).await
 }
 
-async fn get(
+pub(super) async fn get(
     store: &dyn Store,
     partition: &Partition,
     name: &Name,
@@ -211,12 +213,18 @@ async fn get(
     Ok(records.pop().flatten())
 }
 
-async fn value(store: &dyn Store, partition: &Partition, name: &Name) -> Result<Option<Bytes>, Broken> {
+pub(super) async fn value(
+    store: &dyn Store,
+    partition: &Partition,
+    name: &Name,
+) -> Result<Option<Bytes>, Broken> {
     Ok(get(store, partition, name, NOW).await?.map(|record| record.value().clone()))
 }
 
 /// Waits for tasks and gives what they found, or the first thing that was broken.
-async fn join<T: 'static>(mut tasks: tokio::task::JoinSet<Result<T, Broken>>) -> Result<Vec<T>, Broken> {
+pub(super) async fn join<T: 'static>(
+    mut tasks: tokio::task::JoinSet<Result<T, Broken>>,
+) -> Result<Vec<T>, Broken> {
     let mut results = Vec::with_capacity(tasks.len());
     while let Some(ended) = tasks.join_next().await {
         results.push(ended??);
@@ -225,7 +233,7 @@ async fn join<T: 'static>(mut tasks: tokio::task::JoinSet<Result<T, Broken>>) ->
 }
 
 /// Whether a commit happened, where a busy store may say that it cannot do it now.
-fn settled(result: Result<Committed, StoreError>) -> Result<Option<Committed>, Broken> {
+pub(super) fn settled(result: Result<Committed, StoreError>) -> Result<Option<Committed>, Broken> {
     match result {
         Ok(committed) => Ok(Some(committed)),
         Err(error) if error.is_transient() && !error.is_unknown() => Ok(None),

@@ -6,7 +6,12 @@ use tokio::task::JoinSet;
 
 use super::*;
 
-async fn all(store: &dyn Store, limit: usize) -> Result<HashSet<Partition>, Broken> {
+/// All partitions, in pages. After each page one of those that may go does so.
+async fn all(
+    store: &dyn Store,
+    limit: usize,
+    goes: &mut VecDeque<Partition>,
+) -> Result<HashSet<Partition>, Broken> {
     let (mut found, mut cursor, mut pages) = (HashSet::new(), None, 0);
     loop {
         let page = store.partitions(cursor.as_ref(), limit).await?;
@@ -16,6 +21,9 @@ async fn all(store: &dyn Store, limit: usize) -> Result<HashSet<Partition>, Brok
         cursor = page.next;
         if cursor.is_none() {
             return Ok(found);
+        }
+        if let Some(partition) = goes.pop_front() {
+            done(store, &partition, Batch::new().delete(name("a")?), NOW).await?;
         }
     }
 }
@@ -31,7 +39,7 @@ pub(super) async fn all_partitions_are_listed(nodes: Nodes) -> Outcome {
         expected.insert(partition);
     }
     for limit in [1, 10, 1000] {
-        let found = all(nodes.other(), limit).await?;
+        let found = all(nodes.other(), limit, &mut VecDeque::new()).await?;
         let missing: Vec<_> = expected.difference(&found).collect();
         ensure!(missing.is_empty(), "in pages of {limit}, these are missing: {missing:?}");
         let made_up: Vec<_> = found.difference(&expected).collect();
@@ -71,8 +79,14 @@ pub(super) async fn partitions_that_stay_are_listed(nodes: Nodes) -> Outcome {
             Ok(())
         });
     }
+    let mut goes = VecDeque::new();
     for round in 0..rounds(10) {
-        let found = all(&*nodes.pick(round), 1 + round * 3).await?;
+        while goes.len() < 30 {
+            let partition = Partition::random();
+            put(nodes.one(), &partition, &a, "x").await?;
+            goes.push_back(partition);
+        }
+        let found = all(&*nodes.pick(round), 1 + round * 3, &mut goes).await?;
         let missing = stays.difference(&found).count();
         ensure!(missing == 0, "{missing} of {} partitions that stay were not listed", stays.len());
     }

@@ -132,3 +132,19 @@ pub(super) async fn what_was_written_is_there_after_a_restart(mut nodes: Nodes) 
     );
     Ok(())
 }
+
+pub(super) async fn servers_that_start_at_once_all_work(nodes: Nodes) -> Outcome {
+    let partition = Partition::random();
+    for node in 0..nodes.len() {
+        put(&*nodes.pick(node), &partition, &name(format!("node{node}"))?, "x").await?;
+    }
+    for node in 0..nodes.len() {
+        let found = nodes.pick(node).scan(&partition, "node", None, 100, NOW).await?.len();
+        ensure!(
+            found == nodes.len(),
+            "one server sees {found} of {} records of as many servers",
+            nodes.len()
+        );
+    }
+    Ok(())
+}
