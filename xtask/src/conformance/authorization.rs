@@ -38,7 +38,9 @@ pub(crate) fn run(root: &Path, node: &Node) -> Result<Outcome, String> {
     script.arg(server::free_port()?.to_string()).arg(&results);
     let ended = script.output().map_err(|error| format!("the suite could not be started: {error}"))?;
     if ended.status.code() == Some(NO_BROWSER) {
-        return Ok(Outcome::Skipped("there is no Chromium for its authorization mode; everything else passed".to_owned()));
+        return Ok(Outcome::Skipped(
+            "there is no Chromium for its authorization mode; everything else passed".to_owned(),
+        ));
     }
     if !ended.status.success() {
         return Err(format!("the authorization mode broke: {}", String::from_utf8_lossy(&ended.stderr)));
