@@ -2,24 +2,13 @@
 // tokens, and at the open one, which nothing else protects from the pages of strangers.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { existsSync } from 'node:fs';
 import http from 'node:http';
 import { once } from 'node:events';
-import { chromium } from 'playwright-core';
 
+import { launch, skip } from './lib/chromium.mjs';
 import { freePort, startExample } from './lib/example.mjs';
 import { TRUST, mint } from './lib/tokens.mjs';
 import { INITIALIZE, bearer, post } from './lib/wire.mjs';
-
-const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-const executablePath = BROWSERS.find(existsSync);
-const skip = !executablePath && process.env.CI !== 'true' && 'there is no Chromium';
-// Offline machines refuse what a browser asks of its maker, many times over.
-const QUIET = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync'];
-QUIET.push('--disable-background-networking', '--disable-component-update');
-
-// Names that only this browser knows. Pages of localhost would not do: they are welcome at a server on localhost.
-QUIET.push('--host-resolver-rules=MAP *.example.com 127.0.0.1');
 
 /** An empty page on an origin of its own. */
 async function servePage(host) {
@@ -41,13 +30,12 @@ describe('a page on another origin', { skip }, () => {
   let untrusted;
 
   before(async () => {
-    assert.ok(executablePath, 'there is no Chromium');
     friend = await servePage('app.example.com');
     stranger = await servePage('foreign.example.com');
     const port = await freePort();
     server = await startExample('token', { ...TRUST, MCP_ALLOW_ORIGINS: friend.origin }, port);
     open = await startExample('no-auth', { MCP_ALLOW_ORIGINS: friend.origin });
-    browser = await chromium.launch({ executablePath, args: QUIET });
+    browser = await launch();
     [trusted, untrusted] = await Promise.all([friend, stranger].map(async ({ origin }) => {
       const page = await browser.newPage();
       await page.goto(origin);

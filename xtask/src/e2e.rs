@@ -12,7 +12,7 @@ use crate::outcome::Outcome;
 use crate::shell;
 
 /// The examples the scripts start.
-const EXAMPLES: [&str; 2] = ["no-auth", "token"];
+const EXAMPLES: [&str; 3] = ["no-auth", "provider", "token"];
 
 /// Runs the scripts of `xtask/e2e` against the example servers.
 pub(crate) fn run(options: &Options) -> Outcome {
@@ -25,6 +25,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
     for example in EXAMPLES {
         build.args(["-p", example]);
     }
+    // Beside them a client on the official Rust SDK.
+    build.args(["--bins", "--example", "rmcp_client"]);
     let built = shell::show(&mut build);
     if built != Outcome::Passed {
         return built;
@@ -32,6 +34,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let mut command = node.command();
     command.args(["--test", "--test-reporter=spec", "--test-timeout=120000"]);
     command.env("E2E_BIN_DIR", server::target(&options.root).join("debug"));
+    command.env("E2E_LONG", if options.long { "true" } else { "" });
+    command.env("E2E_OUT", server::target(&options.root).join("e2e"));
     // What is missing is a failure there and a skip here; the scripts ask the same variable.
     command.env("CI", if options.ci { "true" } else { "" });
     command.arg("*.test.mjs");

@@ -13,13 +13,12 @@ use mcp_core::{
 use crate::TrustedIssuer;
 use crate::cache::VerifiedTokens;
 #[cfg(feature = "dpop")]
-use crate::dpop::{Dpop, ProofChecker};
+use crate::dpop::{Dpop, DpopProofs};
 #[cfg(feature = "fetch")]
 use crate::fetch::RemoteKeys;
-use crate::issuer::Source;
 use crate::jws::Jws;
-use crate::keys::{Fingerprint, KeySet, Verdict};
-use crate::rules::{Plausible, Rules, SignedBy, VerifiedToken};
+use crate::key_source::KeySource;
+use crate::rules::{Rules, SignedBy, VerifiedToken};
 
 /// Accepts JWT access tokens that others issued (RFC 9068, RFC 8725).
 ///
@@ -60,18 +59,12 @@ struct Running {
     issuers: Vec<RunningIssuer>,
     known: VerifiedTokens,
     #[cfg(feature = "dpop")]
-    proofs: Option<ProofChecker>,
+    proofs: Option<DpopProofs>,
 }
 
 struct RunningIssuer {
     rules: Rules,
     keys: KeySource,
-}
-
-enum KeySource {
-    Fixed(KeySet),
-    #[cfg(feature = "fetch")]
-    Remote(RemoteKeys),
 }
 
 impl JwtAuthenticator {
@@ -163,17 +156,10 @@ impl JwtAuthenticator {
                     rules.issuer.as_str()
                 )));
             }
-            let keys = match &issuer.source {
-                Source::Fixed(keys) => KeySource::Fixed(issuer.fixed_keys(keys, &rules)?),
-                #[cfg(feature = "fetch")]
-                Source::Discovery | Source::Jwks(_) => {
-                    let client = match &client {
-                        Some(client) => Arc::clone(client),
-                        None => Arc::clone(client.insert(crate::fetch::default_client()?)),
-                    };
-                    KeySource::Remote(RemoteKeys::new(issuer, &rules, client, site)?)
-                }
-            };
+            #[cfg(feature = "fetch")]
+            let keys = KeySource::new(issuer, &rules, site, &mut client)?;
+            #[cfg(not(feature = "fetch"))]
+            let keys = KeySource::new(issuer, &rules)?;
             issuers.push(RunningIssuer { rules, keys });
         }
         Ok(Running {
@@ -181,7 +167,7 @@ impl JwtAuthenticator {
             issuers,
             known: VerifiedTokens::new(self.tokens, self.at_most),
             #[cfg(feature = "dpop")]
-            proofs: self.dpop.as_ref().map(ProofChecker::new).transpose()?,
+            proofs: self.dpop.as_ref().map(DpopProofs::new).transpose()?,
         })
     }
 }
@@ -330,7 +316,7 @@ impl Running {
             return Err(AuthError::not_mine().log("the token names no issuer of ours in iss"));
         };
         let plausible = issuer.rules.judge(jws, now, resource)?;
-        let (key, edition) = issuer.keys.verify(&plausible, now).await?;
+        let (key, edition) = issuer.keys.verify(&plausible.signed, now).await?;
         // The keys may have been waited for.
         if self.clock.now() >= plausible.expires {
             return Err(AuthError::invalid_token("the token has expired"));
@@ -347,66 +333,11 @@ impl Running {
             ));
         }
         #[cfg(feature = "dpop")]
-        if self.proofs.as_ref().is_some_and(ProofChecker::is_required) {
+        if self.proofs.as_ref().is_some_and(DpopProofs::is_required) {
             return Err(AuthError::invalid_token("only tokens that are bound to a key are accepted here"));
         }
         Ok(())
     }
-}
-
-#[cfg_attr(
-    not(feature = "fetch"),
-    expect(unused_variables, reason = "keys that are not fetched have no age")
-)]
-impl KeySource {
-    /// Which edition of the keys would verify a token now; none while there are no usable ones.
-    fn edition(&self, now: mcp_core::Timestamp) -> Option<u64> {
-        match self {
-            Self::Fixed(_) => Some(0),
-            #[cfg(feature = "fetch")]
-            Self::Remote(keys) => keys.edition(now),
-        }
-    }
-
-    async fn verify(
-        &self,
-        token: &Plausible<'_>,
-        now: mcp_core::Timestamp,
-    ) -> Result<(Fingerprint, u64), AuthError> {
-        match self {
-            Self::Fixed(keys) => {
-                let id = token.key_id.as_deref();
-                match keys.verify(token.algorithm, id, token.message, &token.signature) {
-                    Verdict::Good(key) => Ok((key, 0)),
-                    Verdict::Bad => Err(bad_signature()),
-                    Verdict::Unknown => Err(unknown_key()),
-                }
-            }
-            #[cfg(feature = "fetch")]
-            Self::Remote(keys) => keys.verify(token, now).await,
-        }
-    }
-
-    fn still_has(&self, key: &Fingerprint, clock: &dyn Clock) -> Result<(), AuthError> {
-        let has = match self {
-            Self::Fixed(keys) => keys.has(key),
-            #[cfg(feature = "fetch")]
-            Self::Remote(keys) => keys.still_has(key, clock.now())?,
-        };
-        if has {
-            Ok(())
-        } else {
-            Err(AuthError::invalid_token("the key that signed the token was withdrawn"))
-        }
-    }
-}
-
-pub(crate) fn bad_signature() -> AuthError {
-    AuthError::invalid_token("the token's signature is wrong")
-}
-
-pub(crate) fn unknown_key() -> AuthError {
-    AuthError::invalid_token("the token is signed by an unknown key")
 }
 
 impl fmt::Debug for JwtAuthenticator {

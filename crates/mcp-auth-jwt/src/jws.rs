@@ -2,9 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use mcp_core::AuthError;
 use serde_json::{Map, Value};
 
-use crate::strict_json;
+use crate::{Algorithm, strict_json};
 
 /// The longest `kid` that is looked at, in bytes.
 pub(crate) const MAX_KEY_ID: usize = 512;
@@ -82,6 +83,40 @@ impl Header {
 
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.members.get(name)
+    }
+}
+
+/// What a signature is checked by and over. Its algorithm is one that is allowed, its header demands nothing.
+pub(crate) struct Signed<'a> {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) key_id: Option<String>,
+    pub(crate) message: &'a [u8],
+    pub(crate) signature: Vec<u8>,
+}
+
+impl<'a> Signed<'a> {
+    /// Judges the header.
+    pub(crate) fn of(jws: &Jws<'a>, allowed: &[Algorithm]) -> Result<Self, AuthError> {
+        let header = &jws.header;
+        if header.is_critical() {
+            // RFC 7515 §4.1.11: an extension that is not understood makes the token invalid.
+            return Err(AuthError::invalid_token("the token demands extensions, crit"));
+        }
+        let algorithm = header
+            .algorithm()
+            .and_then(Algorithm::from_name)
+            .filter(|algorithm| allowed.contains(algorithm))
+            .ok_or_else(|| {
+                AuthError::invalid_token("the token is signed by an algorithm that is not allowed")
+            })?;
+        let key_id =
+            header.key_id().map_err(|()| AuthError::invalid_token("the token names its key unreadably"))?;
+        Ok(Self {
+            algorithm,
+            key_id: key_id.map(str::to_owned),
+            message: jws.message,
+            signature: jws.signature.clone(),
+        })
     }
 }
 

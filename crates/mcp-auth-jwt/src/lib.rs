@@ -80,6 +80,7 @@ mod fetch;
 mod introspection;
 mod issuer;
 mod jws;
+mod key_source;
 mod keys;
 mod profile;
 mod rules;
@@ -95,7 +96,7 @@ pub use self::api_keys::{ApiKey, ApiKeys, KeyDirectory, KeyDirectoryError, KeyEn
 pub use self::authenticator::JwtAuthenticator;
 #[cfg(feature = "dpop")]
 #[cfg_attr(docsrs, doc(cfg(feature = "dpop")))]
-pub use self::dpop::Dpop;
+pub use self::dpop::{Dpop, DpopError, DpopProof, DpopProofs};
 #[cfg(feature = "fetch")]
 #[cfg_attr(docsrs, doc(cfg(feature = "fetch")))]
 pub use self::introspection::{Introspection, IntrospectionDangerous};

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::Algorithm;
 use crate::issuer::ClaimMapper;
-use crate::jws::{Header, Jws};
+use crate::jws::{Jws, Signed};
 use crate::keys::Fingerprint;
 use crate::profile::TokenProfile;
 
@@ -28,10 +28,7 @@ pub(crate) struct Rules {
 
 /// A token that says all the right things. Whether it may say them, its signature tells.
 pub(crate) struct Plausible<'a> {
-    pub(crate) algorithm: Algorithm,
-    pub(crate) key_id: Option<String>,
-    pub(crate) message: &'a [u8],
-    pub(crate) signature: Vec<u8>,
+    pub(crate) signed: Signed<'a>,
     pub(crate) expires: Timestamp,
     issued_at: Option<Timestamp>,
     bound_to: Option<Box<str>>,
@@ -62,7 +59,7 @@ impl Rules {
         now: Timestamp,
         resource: &ProtectedResource,
     ) -> Result<Plausible<'a>, AuthError> {
-        let (algorithm, key_id) = self.judge_header(&jws.header)?;
+        let signed = Signed::of(&jws, &self.algorithms)?;
         let claims = &jws.claims;
         self.profile.admit(jws.header.kind(), claims).map_err(AuthError::invalid_token)?;
         let (expires, issued_at) = self.judge_times(claims, now)?;
@@ -79,33 +76,7 @@ impl Rules {
                 )
             })?),
         };
-        Ok(Plausible {
-            algorithm,
-            key_id,
-            message: jws.message,
-            signature: jws.signature,
-            expires,
-            issued_at,
-            bound_to,
-            claims: jws.claims,
-        })
-    }
-
-    fn judge_header(&self, header: &Header) -> Result<(Algorithm, Option<String>), AuthError> {
-        if header.is_critical() {
-            // RFC 7515 §4.1.11: an extension that is not understood makes the token invalid.
-            return Err(AuthError::invalid_token("the token demands extensions, crit"));
-        }
-        let algorithm = header
-            .algorithm()
-            .and_then(Algorithm::from_name)
-            .filter(|algorithm| self.algorithms.contains(algorithm))
-            .ok_or_else(|| {
-                AuthError::invalid_token("the token is signed by an algorithm that is not allowed")
-            })?;
-        let key_id =
-            header.key_id().map_err(|()| AuthError::invalid_token("the token names its key unreadably"))?;
-        Ok((algorithm, key_id.map(str::to_owned)))
+        Ok(Plausible { signed, expires, issued_at, bound_to, claims: jws.claims })
     }
 
     fn judge_times(

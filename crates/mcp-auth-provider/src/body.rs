@@ -6,7 +6,7 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use mcp_core::Body;
 
-use crate::wire::{OAuthError, Params};
+use crate::wire::{OAuthError, Params, TOO_LONG};
 
 /// The most bytes a form may have: an assertion, a token and a few short values.
 pub(crate) const MAX_FORM: usize = 64 * 1024;
@@ -28,14 +28,17 @@ pub(crate) async fn read(body: Body, most: usize) -> Result<Vec<u8>, OAuthError>
 /// The parameters of a posted form; those of the URL do not count (attack AC16).
 ///
 /// # Errors
-/// When it is no form, too large, or a parameter stands there twice.
+/// When it is no form or too large (413), or a parameter stands there twice.
 pub(crate) async fn read_form(request: Request<Body>) -> Result<(Parts, Params), OAuthError> {
     let (head, body) = request.into_parts();
     if !is_type(&head, "application/x-www-form-urlencoded") {
         return Err(OAuthError::invalid_request("the body must be application/x-www-form-urlencoded"));
     }
     let bytes = read(body, MAX_FORM).await?;
-    let params = Params::parse(&bytes).map_err(OAuthError::invalid_request)?;
+    let params = Params::parse(&bytes).map_err(|why| match why {
+        TOO_LONG => OAuthError::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", TOO_LONG),
+        _ => OAuthError::invalid_request(why),
+    })?;
     if params.is_any_repeated() {
         return Err(OAuthError::invalid_request("a parameter stands there twice"));
     }

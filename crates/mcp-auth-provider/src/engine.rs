@@ -9,7 +9,9 @@ use mcp_store::Vault;
 
 use crate::browser::BrowserLimits;
 use crate::client::Clients;
+use crate::dpop::DpopChecks;
 use crate::grant::KnownTokens;
+use crate::idp::Idps;
 use crate::keys::SigningKeys;
 use crate::metrics;
 use crate::pages::Pages;
@@ -22,12 +24,15 @@ use crate::sign_in::SignIn;
 pub(crate) struct Engine {
     pub(crate) url: PublicUrl,
     pub(crate) issuer: Issuer,
+    /// Those of the site, and those elsewhere that tokens are issued for.
     pub(crate) resources: Vec<ProtectedResource>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) audit: Audit,
     pub(crate) vault: Vault,
     pub(crate) sign_in: Arc<dyn SignIn>,
     pub(crate) clients: Clients,
+    pub(crate) dpop: DpopChecks,
+    pub(crate) idps: Idps,
     pub(crate) pages: Pages,
     /// How many sign-ins each address may begin.
     pub(crate) browser: BrowserLimits,
@@ -65,13 +70,12 @@ impl Engine {
         if identifier.contains('#') {
             return None;
         }
-        let origin = self.url.origin();
-        let (head, path) = identifier.split_at_checked(origin.len())?;
-        if !head.eq_ignore_ascii_case(origin) {
-            return None;
-        }
-        let path = if path == "/" { "" } else { path };
-        let same = |resource: &&ProtectedResource| resource.identifier().strip_prefix(origin) == Some(path);
+        let same = |resource: &&ProtectedResource| {
+            let origin = resource.site().origin();
+            let Some((head, path)) = identifier.split_at_checked(origin.len()) else { return false };
+            let path = if path == "/" { "" } else { path };
+            head.eq_ignore_ascii_case(origin) && resource.identifier().strip_prefix(origin) == Some(path)
+        };
         self.resources.iter().find(same)
     }
 

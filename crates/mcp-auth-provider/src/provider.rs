@@ -1,24 +1,28 @@
 //! The authorization server as a value: what a user configures and hands to a site.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::HeaderName;
 use mcp_core::{
     AtOnce, AuthError, AuthErrorKind, Authenticator, ConfigError, Credential, Identity, Issuer,
     ProtectedResource, RequestHead, ResourceMetadata, Route, SiteContext,
 };
-use mcp_store::{RootKey, Store, Vault};
+use mcp_store::{RootKey, Store, Sweeper, Vault};
 
 use crate::browser::BrowserLimits;
 use crate::client::{Clients, ClientsConfig};
+use crate::dpop::{self, DpopChecks, DpopPolicy};
 use crate::endpoints;
 use crate::engine::Engine;
 use crate::grant::{self, KnownTokens, TokenPlace};
+use crate::idp::{Idps, TrustedIdp};
 use crate::keys::{JwtTokens, SigningKeys};
 use crate::pages::Pages;
-use crate::resource_server::ResourceServer;
+use crate::resource_server::{ResourceServer, all_resources};
 use crate::scope_info::{ScopeCatalogue, ScopeInfo};
 use crate::settings::{Lifetimes, Paths};
 use crate::sign_in::{SignIn, SignInContext};
@@ -41,9 +45,12 @@ struct Config {
     lifetimes: Lifetimes,
     paths: Paths,
     clients: ClientsConfig,
+    dpop: DpopPolicy,
+    idps: Vec<TrustedIdp>,
     pages: Pages,
     jwt: Option<JwtTokens>,
     resource_servers: Vec<ResourceServer>,
+    elsewhere: Vec<ProtectedResource>,
     offline_only: bool,
     skip_consent: bool,
 }
@@ -63,9 +70,12 @@ impl OAuthProvider {
                 lifetimes: Lifetimes::new(),
                 paths: Paths::new(),
                 clients: ClientsConfig::default(),
+                dpop: DpopPolicy::new(),
+                idps: Vec::new(),
                 pages: Pages::default(),
                 jwt: None,
                 resource_servers: Vec::new(),
+                elsewhere: Vec::new(),
                 offline_only: false,
                 skip_consent: false,
             },
@@ -133,9 +143,27 @@ impl OAuthProvider {
         self
     }
 
+    /// Issues tokens for a resource of another site.
+    pub(crate) fn with_resource_elsewhere(mut self, resource: ProtectedResource) -> Self {
+        self.config.elsewhere.push(resource);
+        self
+    }
+
     /// Lets a resource server introspect.
     pub(crate) fn with_resource_server(mut self, server: ResourceServer) -> Self {
         self.config.resource_servers.push(server);
+        self
+    }
+
+    /// Changes how proofs of possession are handled.
+    pub(crate) fn with_dpop(mut self, policy: DpopPolicy) -> Self {
+        self.config.dpop = policy;
+        self
+    }
+
+    /// Trusts an identity provider.
+    pub(crate) fn with_idp(mut self, idp: TrustedIdp) -> Self {
+        self.config.idps.push(idp);
         self
     }
 
@@ -160,7 +188,7 @@ impl OAuthProvider {
 
 /// What weakens a server, each with what it costs.
 #[derive(Debug)]
-pub struct ProviderDangerous(OAuthProvider);
+pub struct ProviderDangerous(pub(crate) OAuthProvider);
 
 impl ProviderDangerous {
     /// Asks nobody for consent. Then every client that a user's browser can be sent to `/authorize` by has that user's
@@ -190,9 +218,11 @@ impl Authenticator for OAuthProvider {
             ));
         }
         let vault = Vault::open(store, config.root_key.clone(), site.clock().clone()).await?;
+        Sweeper::new().start(&vault);
         config.sign_in.start(&SignInContext { site: site.clone(), vault: vault.clone() }).await?;
+        let resources = all_resources(site.resources(), &config.elsewhere)?;
         for server in &config.resource_servers {
-            server.check(site.resources())?;
+            server.check(&resources)?;
         }
         let issuer = Issuer::new(site.url().as_str());
         let keys = match &config.jwt {
@@ -204,9 +234,11 @@ impl Authenticator for OAuthProvider {
         let engine = Engine {
             url: site.url().clone(),
             issuer,
-            resources: site.resources().to_vec(),
+            resources,
             clock: site.clock().clone(),
             audit: site.audit().clone(),
+            dpop: DpopChecks::start(&config.dpop, &vault)?,
+            idps: Idps::start(&config.idps, site).await?,
             vault,
             sign_in: config.sign_in.clone(),
             clients: Clients::start(&config.clients, site)?,
@@ -235,20 +267,25 @@ impl Authenticator for OAuthProvider {
         request: &RequestHead<'_>,
         resource: &ProtectedResource,
     ) -> Result<Identity, AuthError> {
-        let Credential::Bearer(token) = request.credential()? else { return Err(AuthError::not_mine()) };
+        let credential = request.credential()?;
+        let (Credential::Bearer(token) | Credential::Dpop(token)) = credential else {
+            return Err(AuthError::not_mine());
+        };
         let engine = self.started()?;
         let digest = request.credential_digest();
         let known = match engine.known.get(digest, engine.now()) {
             Some(known) => known,
-            None => grant::look_up(engine, &grant::place_of(engine, token)?, token, digest).await?,
+            None => {
+                let place = grant::place_of(engine, token)?;
+                in_time(grant::look_up(engine, &place, token, digest)).await?
+            }
         };
         if !known.is_for(resource) {
             return Err(AuthError::invalid_token("the token is for another resource"));
         }
-        if known.jkt.is_some() {
-            return Err(AuthError::invalid_token(
-                "the token is bound to a key and must be presented with a DPoP proof",
-            ));
+        match credential {
+            Credential::Dpop(_) => engine.dpop.admit(engine, request, token, &known)?,
+            _ => engine.dpop.admit_bearer(&known)?,
         }
         Ok(known.identity.clone())
     }
@@ -258,12 +295,16 @@ impl Authenticator for OAuthProvider {
         if request.is_bearer()
             && let Some(known) = engine.known.get(request.credential_digest(), engine.now())
             && known.is_for(resource)
-            && known.jkt.is_none()
+            && engine.dpop.admit_bearer(&known).is_ok()
         {
             return AtOnce::Known(known.identity.clone());
         }
         match request.credential() {
-            Ok(Credential::Bearer(token)) if grant::place_of(engine, token).is_err() => AtOnce::NotMine,
+            Ok(Credential::Bearer(token) | Credential::Dpop(token))
+                if grant::place_of(engine, token).is_err() =>
+            {
+                AtOnce::NotMine
+            }
             Err(error) if *error.kind() == AuthErrorKind::Missing => AtOnce::NotMine,
             Ok(Credential::Other) => AtOnce::NotMine,
             _ => AtOnce::Ask,
@@ -271,7 +312,16 @@ impl Authenticator for OAuthProvider {
     }
 
     fn metadata(&self, resource: &ProtectedResource) -> ResourceMetadata {
-        ResourceMetadata::issued_by([Issuer::new(resource.site().as_str())])
+        let mut metadata = ResourceMetadata::issued_by([Issuer::new(resource.site().as_str())]);
+        if let Some(engine) = self.engine() {
+            metadata.dpop_algorithms = engine.dpop.algorithms().to_vec();
+            metadata.dpop_required = engine.dpop.is_required();
+        }
+        metadata
+    }
+
+    fn credential_headers(&self) -> Vec<HeaderName> {
+        vec![dpop::DPOP]
     }
 
     fn routes(&self) -> Vec<Route> {
@@ -281,9 +331,19 @@ impl Authenticator for OAuthProvider {
     async fn still_valid(&self, identity: &Identity) -> Result<(), AuthError> {
         let engine = self.started()?;
         match identity.extension::<TokenPlace>() {
-            Some(place) if *identity.issuer() == engine.issuer => grant::still_good(engine, place).await,
+            Some(place) if *identity.issuer() == engine.issuer => {
+                in_time(grant::still_good(engine, place)).await
+            }
             _ => Err(AuthError::not_mine()),
         }
+    }
+}
+
+/// What the store says of a token, or that it says nothing: a store that hangs must not hang every call.
+async fn in_time<T>(answer: impl Future<Output = Result<T, AuthError>>) -> Result<T, AuthError> {
+    match tokio::time::timeout(endpoints::PATIENCE, answer).await {
+        Ok(answer) => answer,
+        Err(_) => Err(AuthError::unavailable(Duration::from_secs(5)).log("the store did not answer in time")),
     }
 }
 

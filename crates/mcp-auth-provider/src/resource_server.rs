@@ -1,4 +1,4 @@
-//! Who may ask what a token is worth (RFC 7662).
+//! Resource servers elsewhere: what tokens there are for them, and who may ask what one is worth (RFC 7662).
 //!
 //! ```
 //! use mcp_auth_provider::ResourceServer;
@@ -14,7 +14,8 @@ use crate::OAuthProvider;
 
 /// A server elsewhere that takes the tokens of this one and asks about them.
 ///
-/// It is a client as any other, and must have a way to prove itself. It is told of the tokens for its own resources and of
+/// It is a client as any other, and must have a way to prove itself. Give it no [grants](crate::PreRegistered::grants) if it is
+/// not to get tokens itself. It is told of the tokens for its own resources and of
 /// no other: a resource server that could ask about each token could try out those it was never meant to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceServer {
@@ -53,7 +54,7 @@ impl ResourceServer {
             if !resources.iter().any(|resource| resource.identifier() == own) {
                 return Err(ConfigError::new(format!(
                     "the resource server {client:?} has the resource {own:?}, which no token here is for: write the \
-                     identifier of a resource of this site, byte for byte"
+                     identifier of a resource, byte for byte, and name it by resource_elsewhere() if it is not of this site"
                 )));
             }
         }
@@ -62,11 +63,54 @@ impl ResourceServer {
 }
 
 impl OAuthProvider {
+    /// Issues tokens for a resource of another site too. That site names this one as its authorization server and checks the
+    /// tokens by [the published keys](Self::jwt_access_tokens) or by [introspection](Self::resource_server).
+    ///
+    /// ```
+    /// # use mcp_auth_provider::{async_trait, BrowserRequest, SignIn, SignInRoute, SignInState, Step};
+    /// # #[derive(Debug)] struct MySignIn;
+    /// # #[async_trait] impl SignIn for MySignIn {
+    /// #     fn routes(&self) -> Vec<SignInRoute> { Vec::new() }
+    /// #     async fn step(&self, _: &mut SignInState, _: BrowserRequest) -> Step { Step::Unavailable }
+    /// # }
+    /// use mcp_auth_provider::{OAuthProvider, ResourceServer};
+    /// use mcp_core::ProtectedResource;
+    ///
+    /// let mail = ProtectedResource::new(&"https://mail.example.com".parse()?, "/mcp");
+    /// let provider = OAuthProvider::new(MySignIn)
+    ///     .resource_server(ResourceServer::new("mail-server").resource(mail.identifier()))
+    ///     .resource_elsewhere(mail);
+    /// # drop(provider);
+    /// # Ok::<(), mcp_core::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn resource_elsewhere(self, resource: ProtectedResource) -> Self {
+        self.with_resource_elsewhere(resource)
+    }
+
     /// Lets a resource server elsewhere introspect the tokens for its resources.
     #[must_use]
     pub fn resource_server(self, server: ResourceServer) -> Self {
         self.with_resource_server(server)
     }
+}
+
+/// The resources of the site, first, and those elsewhere.
+pub(crate) fn all_resources(
+    here: &[ProtectedResource],
+    elsewhere: &[ProtectedResource],
+) -> Result<Vec<ProtectedResource>, ConfigError> {
+    let mut all = here.to_vec();
+    for resource in elsewhere {
+        if all.iter().any(|other| other.identifier() == resource.identifier()) {
+            return Err(ConfigError::new(format!(
+                "{} is named by resource_elsewhere() and is a resource already: take it out",
+                resource.identifier()
+            )));
+        }
+        all.push(resource.clone());
+    }
+    Ok(all)
 }
 
 #[cfg(test)]
@@ -85,5 +129,9 @@ mod tests {
         let other =
             ResourceServer::new("rs").resource("https://mcp.test/mcp/").check(&resources).unwrap_err();
         assert!(other.to_string().contains("byte for byte"));
+
+        let elsewhere = [ProtectedResource::new(&"https://other.test".parse().unwrap(), "/mcp")];
+        assert_eq!(all_resources(&resources, &elsewhere).unwrap().len(), 2);
+        assert!(all_resources(&resources, &resources).is_err());
     }
 }

@@ -35,7 +35,8 @@ impl ScopeInfo {
         self
     }
 
-    /// Limits it to the resource at this path (and others named likewise). Without, it is for all.
+    /// Limits it to the resource at this path, or with this identifier if it is [elsewhere](crate::OAuthProvider::resource_elsewhere)
+    /// (and others named likewise). Without, it is for all.
     #[must_use]
     pub fn at(mut self, path: impl Into<String>) -> Self {
         self.paths.push(path.into());
@@ -68,7 +69,11 @@ impl ScopeInfo {
     }
 
     fn is_for(&self, resource: &ProtectedResource) -> bool {
-        self.paths.is_empty() || self.paths.iter().any(|path| resource.path() == path.trim_end_matches('/'))
+        self.paths.is_empty()
+            || self.paths.iter().any(|path| {
+                let path = path.trim_end_matches('/');
+                resource.path() == path || resource.identifier() == path
+            })
     }
 }
 
@@ -95,9 +100,5 @@ impl ScopeCatalogue {
     /// What is known of a scope.
     pub(crate) fn info(&self, scope: &Scope) -> Option<&ScopeInfo> {
         self.0.iter().find(|info| info.scope == *scope)
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &ScopeInfo> {
-        self.0.iter()
     }
 }

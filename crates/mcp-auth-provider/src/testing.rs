@@ -7,6 +7,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use mcp_auth_testkit::{Client as Http, FakeClock, Server};
 use mcp_core::audit::{AuditEvent, AuditSink};
 use mcp_core::{Authenticator, Body, BoxService, Clock, Identity, Scopes, SecretKey, Site};
+use mcp_store::testkit::FaultyStore;
 use mcp_store::{Batch, MemoryStore, Partition, RootKey};
 use serde_json::{Map, Value, json};
 
@@ -57,6 +58,7 @@ pub(crate) struct Running {
     pub(crate) http: Http,
     pub(crate) url: String,
     pub(crate) clock: FakeClock,
+    pub(crate) store: FaultyStore,
     pub(crate) events: Arc<Events>,
     _server: Server,
 }
@@ -65,23 +67,33 @@ impl Running {
     /// A server with two resources, `/mcp` and `/other`, whose configuration is changed like this. Each answers with what
     /// it knows of its caller.
     pub(crate) async fn start(change: impl FnOnce(OAuthProvider) -> OAuthProvider) -> Self {
-        Self::on(Arc::new(MemoryStore::new()), FakeClock::new(), change).await
+        let clock = FakeClock::new();
+        Self::on(store(&clock), clock, change).await
     }
 
     /// The same on a store that others use too.
     pub(crate) async fn on(
-        store: Arc<MemoryStore>,
+        store: FaultyStore,
         clock: FakeClock,
         change: impl FnOnce(OAuthProvider) -> OAuthProvider,
+    ) -> Self {
+        Self::at(store, clock, |provider, _| change(provider)).await
+    }
+
+    /// The same, for a configuration that needs to know the public URL.
+    pub(crate) async fn at(
+        store: FaultyStore,
+        clock: FakeClock,
+        change: impl FnOnce(OAuthProvider, &str) -> OAuthProvider,
     ) -> Self {
         let listener = Server::listener().await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let provider = OAuthProvider::new(Nobody)
-            .store(Shared(store))
+            .store(store.clone())
             .root_key(RootKey::from_secret(&SecretKey::new(vec![7; 32]).unwrap()))
             .scope(ScopeInfo::new("mcp:read").unwrap())
             .scope(ScopeInfo::new("mcp:write").unwrap());
-        let provider = change(provider);
+        let provider = change(provider, &url);
         let events = Arc::new(Events::default());
         let site = Site::new(&url)
             .clock(Arc::new(clock.clone()))
@@ -93,7 +105,7 @@ impl Running {
             .await
             .unwrap();
         let server = Server::start_on(listener, site);
-        Self { provider, http: Http::new(&url), url, clock, events, _server: server }
+        Self { provider, http: Http::new(&url), url, clock, store, events, _server: server }
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -107,6 +119,11 @@ impl Running {
 
     /// A code of a new grant for a user, at `/mcp`.
     pub(crate) async fn code(&self, client: &Client, subject: &str) -> String {
+        self.code_for(client, subject, &self.resource("/mcp")).await
+    }
+
+    /// A code of a new grant for a user, at this resource.
+    async fn code_for(&self, client: &Client, subject: &str, resource: &str) -> String {
         let hash = Base64UrlUnpadded::encode_string(digest(&SHA256, VERIFIER.as_bytes()).as_ref());
         let now = self.clock.now();
         let user =
@@ -117,7 +134,7 @@ impl Running {
             client,
             user: &user,
             scopes: Scopes::from("mcp:read mcp:write"),
-            resources: vec![self.resource("/mcp")],
+            resources: vec![resource.to_owned()],
             redirect_uri: CALLBACK.into(),
             challenge: CodeChallenge::read(Some(&hash), Some("S256")).unwrap(),
             jkt: None,
@@ -141,12 +158,21 @@ impl Running {
         subject: &str,
         jkt: Option<&str>,
     ) -> TokenAnswer {
-        let code = self.code(client, subject).await;
-        let pairs = [("code", &*code), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)];
+        self.redeem(client, &self.code(client, subject).await, jkt).await
+    }
+
+    /// The tokens of a new grant for a resource.
+    pub(crate) async fn tokens_for(&self, client: &Client, subject: &str, resource: &str) -> TokenAnswer {
+        self.redeem(client, &self.code_for(client, subject, resource).await, None).await
+    }
+
+    async fn redeem(&self, client: &Client, code: &str, jkt: Option<&str>) -> TokenAnswer {
+        let pairs = [("code", code), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)];
         if let Some(keys) = &self.engine().keys {
             keys.keep_up().await.unwrap();
         }
-        grant::redeem(self.engine(), client, &params(&pairs), jkt).await.unwrap()
+        let key = jkt.map(crate::dpop::ProvenKey::for_tests);
+        grant::redeem(self.engine(), client, &params(&pairs), key.as_ref()).await.unwrap()
     }
 
     /// The status of a call to a resource with a token.
@@ -155,68 +181,9 @@ impl Running {
     }
 }
 
-/// A store that several servers share.
-#[derive(Debug)]
-struct Shared(Arc<MemoryStore>);
-
-mod shared_store {
-    use mcp_core::{ConfigError, Timestamp};
-    use mcp_store::{
-        Batch, Committed, Cursor, Entry, Name, Partition, PartitionPage, Record, RootKeyPlace, Store,
-        StoreError, Swept,
-    };
-
-    #[async_trait::async_trait]
-    impl Store for super::Shared {
-        async fn start(&self) -> Result<(), ConfigError> {
-            self.0.start().await
-        }
-
-        async fn get(
-            &self,
-            partition: &Partition,
-            names: &[Name],
-            now: Timestamp,
-        ) -> Result<Vec<Option<Record>>, StoreError> {
-            self.0.get(partition, names, now).await
-        }
-
-        async fn commit(
-            &self,
-            partition: &Partition,
-            batch: Batch,
-            now: Timestamp,
-        ) -> Result<Committed, StoreError> {
-            self.0.commit(partition, batch, now).await
-        }
-
-        async fn scan(
-            &self,
-            partition: &Partition,
-            prefix: &str,
-            after: Option<&Name>,
-            limit: usize,
-            now: Timestamp,
-        ) -> Result<Vec<Entry>, StoreError> {
-            self.0.scan(partition, prefix, after, limit, now).await
-        }
-
-        async fn partitions(
-            &self,
-            after: Option<&Cursor>,
-            limit: usize,
-        ) -> Result<PartitionPage, StoreError> {
-            self.0.partitions(after, limit).await
-        }
-
-        async fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept, StoreError> {
-            self.0.sweep(now, limit).await
-        }
-
-        fn root_key(&self) -> RootKeyPlace {
-            self.0.root_key()
-        }
-    }
+/// A store in memory, which several servers may share (its clones are one) and which fails when it is told to.
+pub(crate) fn store(clock: &FakeClock) -> FaultyStore {
+    FaultyStore::new(Arc::new(MemoryStore::new()), Arc::new(clock.clone()))
 }
 
 pub(crate) fn params(pairs: &[(&str, &str)]) -> Params {
@@ -260,7 +227,15 @@ pub(crate) fn whoami() -> BoxService {
 
 /// A site elsewhere, whose only resource is guarded like this.
 pub(crate) async fn elsewhere(clock: &FakeClock, auth: impl Authenticator) -> (Server, Http) {
-    let listener = Server::listener().await.unwrap();
+    elsewhere_on(Server::listener().await.unwrap(), clock, auth).await
+}
+
+/// The same, where its URL had to be known before.
+pub(crate) async fn elsewhere_on(
+    listener: tokio::net::TcpListener,
+    clock: &FakeClock,
+    auth: impl Authenticator,
+) -> (Server, Http) {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let site = Site::new(&url)
         .clock(Arc::new(clock.clone()))

@@ -14,6 +14,8 @@ page!(Readme, "README.md");
 page!(ChoosingAPattern, "docs/choosing-a-pattern.md");
 page!(NoAuth, "docs/no-auth.md");
 page!(Tokens, "docs/tokens.md");
+page!(Provider, "docs/provider.md");
+page!(Stores, "docs/stores.md");
 page!(Clients, "docs/clients.md");
 page!(Testing, "docs/testing.md");
 page!(ReverseProxy, "docs/reverse-proxy.md");

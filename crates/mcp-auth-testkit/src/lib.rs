@@ -9,6 +9,7 @@ mod closed;
 mod demo;
 #[cfg(doctest)]
 mod doc_tests;
+mod dpop;
 mod server;
 
 pub use authority::{
@@ -19,4 +20,5 @@ pub use client::{Answer, Client, Era, Event, Events, Mcp, RequestBuilder, Sse, S
 pub use clock::FakeClock;
 pub use closed::expect_closed;
 pub use demo::Demo;
+pub use dpop::{DpopKey, ProofBuilder};
 pub use server::Server;

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import path from 'node:path';
 import readline from 'node:readline';
 
-const BINARIES = process.env.E2E_BIN_DIR ?? fileURLToPath(new URL('../../../target/debug', import.meta.url));
+/** Where cargo puts programs. */
+export const BINARIES = process.env.E2E_BIN_DIR ?? fileURLToPath(new URL('../../../target/debug', import.meta.url));
 const PATIENCE_MS = 30_000;
 
 const running = new Set();
@@ -26,7 +27,7 @@ export async function freePort() {
 
 /** What no test takes over from whoever started it. */
 const CLEAN = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !/^(MCP_|JWT_|CONFORMANCE_)/.test(name)),
+  Object.entries(process.env).filter(([name]) => !/^(MCP_|JWT_|CONFORMANCE_|OWNER_PASSWORD$|STORE$)/.test(name)),
 );
 
 /** Starts an example and waits for its line `listening on …`. */

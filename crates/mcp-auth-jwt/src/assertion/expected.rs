@@ -16,6 +16,7 @@ pub struct Expected<'a> {
     issuer: &'a str,
     subject: Option<&'a str>,
     audiences: Vec<&'a str>,
+    list_of_one: bool,
     types: Vec<&'a str>,
     untyped: bool,
     algorithms: Vec<Algorithm>,
@@ -32,6 +33,7 @@ impl<'a> Expected<'a> {
             issuer: client_id,
             subject: Some(client_id),
             audiences: vec![audience],
+            list_of_one: false,
             types: vec!["JWT", "client-authentication+jwt"],
             untyped: true,
             algorithms: Algorithm::ASYMMETRIC.to_vec(),
@@ -48,6 +50,12 @@ impl<'a> Expected<'a> {
     /// One more text that `aud` may be.
     pub fn or_audience(mut self, audience: &'a str) -> Self {
         self.audiences.push(audience);
+        self
+    }
+
+    /// Takes `aud` also as a list of one, as identity assertions may have it (spec EXT-EMA-05).
+    pub fn or_list_of_one(mut self) -> Self {
+        self.list_of_one = true;
         self
     }
 
@@ -92,7 +100,12 @@ impl<'a> Expected<'a> {
             _ => return Err(AssertionError("the assertion is about somebody else, sub")),
         }
         // One text: with a list, the same assertion would be good at another server (CVE-2025-27370).
-        if !text("aud").is_some_and(|audience| self.audiences.contains(&audience)) {
+        let audience = match jws.claims.get("aud") {
+            Some(Value::Array(list)) if self.list_of_one && list.len() == 1 => list.first(),
+            other => other,
+        };
+        let audience = audience.and_then(Value::as_str);
+        if !audience.is_some_and(|audience| self.audiences.contains(&audience)) {
             return Err(AssertionError("the assertion is not for this server alone, aud"));
         }
         self.judge_times(&jws.claims, now)

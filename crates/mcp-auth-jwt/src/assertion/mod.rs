@@ -29,6 +29,7 @@
 //! ```
 
 mod expected;
+mod issuer_keys;
 mod public_keys;
 
 use std::fmt;
@@ -37,6 +38,7 @@ use mcp_core::Timestamp;
 use serde_json::{Map, Value};
 
 pub use self::expected::Expected;
+pub use self::issuer_keys::IssuerKeys;
 pub use self::public_keys::PublicKeys;
 
 use crate::Algorithm;
@@ -96,6 +98,13 @@ impl<'a> UnverifiedAssertion<'a> {
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.text("sub")
+    }
+
+    /// Whether its `typ` is this media type, with or without `application/` before it (RFC 7515 §4.1.9): which sort of
+    /// assertion it is, where several are taken.
+    #[must_use]
+    pub fn is_typed(&self, media_type: &str) -> bool {
+        self.jws.header.kind().is(media_type)
     }
 
     /// Judges everything but the signature. That comes last, so that what is expired or meant for another costs neither a

@@ -5,17 +5,16 @@
 
 mod nonce;
 mod proof;
+mod proofs;
 mod replay;
 
 use std::fmt;
-use std::sync::Mutex;
 use std::time::Duration;
 
-use mcp_core::{AuthError, ConfigError, RequestHead, SecretKey, Timestamp};
+use mcp_core::SecretKey;
 
-use self::nonce::Nonces;
-use self::proof::Proof;
-use self::replay::{Replay, Seen};
+pub use self::proofs::{DpopError, DpopProof, DpopProofs};
+
 use crate::Algorithm;
 
 /// How DPoP proofs are judged.
@@ -36,7 +35,14 @@ pub struct Dpop {
     max_age: Duration,
     remembered: usize,
     required: bool,
-    nonces: Option<SecretKey>,
+    nonces: Option<(SecretKey, Demand)>,
+}
+
+/// What is asked of a proof without a nonce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Demand {
+    Nothing,
+    Nonce,
 }
 
 impl Dpop {
@@ -92,7 +98,15 @@ impl Dpop {
     /// minutes, on every node with the same key.
     #[must_use]
     pub fn require_nonce(mut self, key: SecretKey) -> Self {
-        self.nonces = Some(key);
+        self.nonces = Some((key, Demand::Nonce));
+        self
+    }
+
+    /// Hands out nonces and checks those that come back, but also takes proofs without one: for the time in which clients
+    /// learn of nonces. As [`require_nonce`](Self::require_nonce) otherwise.
+    #[must_use]
+    pub fn offer_nonce(mut self, key: SecretKey) -> Self {
+        self.nonces = Some((key, Demand::Nothing));
         self
     }
 
@@ -100,7 +114,9 @@ impl Dpop {
         self.required
     }
 
-    pub(crate) fn algorithm_names(&self) -> Vec<String> {
+    /// The `alg` values proofs may be signed by: `dpop_signing_alg_values_supported` (RFC 9449 §5.1).
+    #[must_use]
+    pub fn algorithm_names(&self) -> Vec<String> {
         self.algorithms.iter().map(|algorithm| algorithm.name().to_owned()).collect()
     }
 }
@@ -121,96 +137,4 @@ impl fmt::Debug for Dpop {
     }
 }
 
-/// Judges proofs, and remembers them.
-pub(crate) struct ProofChecker {
-    algorithms: Vec<Algorithm>,
-    max_age: Duration,
-    required: bool,
-    nonces: Option<Nonces>,
-    replay: Mutex<Replay>,
-}
-
-impl ProofChecker {
-    pub(crate) fn new(dpop: &Dpop) -> Result<Self, ConfigError> {
-        if dpop.algorithms.is_empty() || dpop.algorithms.iter().any(|algorithm| algorithm.is_symmetric()) {
-            return Err(ConfigError::new(
-                "DPoP proofs are signed by public keys: name one or more of ES256, ES384, ES512, EdDSA, RS*, PS* in \
-                 Dpop::algorithms()",
-            ));
-        }
-        if dpop.max_age > MAX_AGE || dpop.max_age.is_zero() {
-            return Err(ConfigError::new(
-                "the age of a DPoP proof must be between 1 s and 5 minutes: change Dpop::max_age()",
-            ));
-        }
-        if dpop.remembered < 1000 {
-            return Err(ConfigError::new(
-                "Dpop::remembered_proofs() is under 1000, which a few clients fill: leave the default",
-            ));
-        }
-        Ok(Self {
-            algorithms: dpop.algorithms.clone(),
-            max_age: dpop.max_age,
-            required: dpop.required,
-            nonces: dpop.nonces.as_ref().map(Nonces::new),
-            replay: Mutex::new(Replay::new(dpop.remembered)),
-        })
-    }
-
-    pub(crate) fn is_required(&self) -> bool {
-        self.required
-    }
-
-    /// The checks of RFC 9449 §4.3, for a request with a token that is bound to the key with this thumbprint.
-    pub(crate) fn check(
-        &self,
-        request: &RequestHead<'_>,
-        token: &str,
-        thumbprint: &str,
-        now: Timestamp,
-    ) -> Result<(), AuthError> {
-        let mut headers = request.headers().get_all("dpop").iter();
-        let (Some(header), None) = (headers.next(), headers.next()) else {
-            return Err(AuthError::invalid_token("a bound token needs exactly one DPoP header"));
-        };
-        let text = header
-            .to_str()
-            .ok()
-            .filter(|text| text.len() <= MAX_PROOF)
-            .ok_or_else(|| AuthError::invalid_proof("the DPoP header is not a proof"))?;
-        let proof = Proof::read(text, &self.algorithms).map_err(AuthError::invalid_proof)?;
-        proof
-            .check(request.method().as_str(), &request.public_url(), token)
-            .map_err(AuthError::invalid_proof)?;
-        if proof.thumbprint != thumbprint {
-            return Err(AuthError::invalid_proof(
-                "the proof is made with another key than the token is bound to",
-            ));
-        }
-        if now.since(proof.made_at) > self.max_age || proof.made_at.since(now) > self.max_age {
-            return Err(AuthError::invalid_proof("the proof is too old or from the future"));
-        }
-        if let Some(nonces) = &self.nonces
-            && !proof.nonce.as_deref().is_some_and(|nonce| nonces.is_good(nonce, now))
-        {
-            return Err(AuthError::proof_nonce(nonces.make(now)));
-        }
-        // Last, so that only a proof that is good in all else takes room.
-        let until = proof.made_at + self.max_age;
-        let seen = self
-            .replay
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .see(thumbprint, &proof.id, until, now);
-        match seen {
-            Seen::First => Ok(()),
-            Seen::Again => Err(AuthError::invalid_proof("the proof was used before")),
-            Seen::TooMany => Err(AuthError::too_many(Duration::from_secs(10))),
-            Seen::Full => Err(AuthError::unavailable(Duration::from_secs(10))
-                .log("the memory of DPoP proofs is full: raise Dpop::remembered_proofs or lower max_age")),
-        }
-    }
-}
-
 const MAX_AGE: Duration = Duration::from_secs(5 * 60);
-const MAX_PROOF: usize = 8 * 1024;

@@ -62,8 +62,8 @@ impl Proof {
         })
     }
 
-    /// Whether it is for this method, this URL and this token (RFC 9449 §4.3, 8 to 12).
-    pub(super) fn check(&self, method: &str, url: &str, token: &str) -> Result<(), &'static str> {
+    /// Whether it is for this method, this URL and this token, if one comes with it (RFC 9449 §4.3, 8 to 12).
+    pub(super) fn check(&self, method: &str, url: &str, token: Option<&str>) -> Result<(), &'static str> {
         let text = |name: &str| self.claims.get(name).and_then(Value::as_str);
         if text("htm") != Some(method) {
             return Err("the proof is for another method, htm");
@@ -72,6 +72,7 @@ impl Proof {
         if !same {
             return Err("the proof is for another URL, htu");
         }
+        let Some(token) = token else { return Ok(()) };
         let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes()));
         if !text("ath").is_some_and(|ath| constant_time_eq(ath, &hash)) {
             return Err("the proof is for another token, ath");

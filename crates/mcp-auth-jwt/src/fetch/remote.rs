@@ -13,9 +13,10 @@ use tokio::task::AbortHandle;
 
 use super::bucket::Bucket;
 use super::download::{Download, DownloadError, Origin};
-use crate::authenticator::{bad_signature, unknown_key};
+use crate::jws::Signed;
+use crate::key_source::{bad_signature, unknown_key};
 use crate::keys::{Fingerprint, KeySet, Verdict};
-use crate::rules::{Plausible, Rules};
+use crate::rules::Rules;
 use crate::{Algorithm, TrustedIssuer};
 
 /// The keys of an issuer, and the task that refreshes them. Dropping it ends the task.
@@ -140,6 +141,11 @@ impl RemoteKeys {
         snapshot.as_ref().filter(|snapshot| now < snapshot.until).map(|snapshot| snapshot.edition)
     }
 
+    /// How many keys are in use.
+    pub(crate) fn count(&self) -> usize {
+        self.shared.snapshot.load().as_ref().map_or(0, |snapshot| snapshot.keys.len())
+    }
+
     /// Whether a key is still among the issuer's.
     pub(crate) fn still_has(&self, key: &Fingerprint, now: Timestamp) -> Result<bool, AuthError> {
         match self.shared.snapshot.load().as_ref() {
@@ -151,7 +157,7 @@ impl RemoteKeys {
     /// Checks a token's signature, fetching keys where that may help (attacks choice 11).
     pub(crate) async fn verify(
         &self,
-        token: &Plausible<'_>,
+        token: &Signed<'_>,
         now: Timestamp,
     ) -> Result<(Fingerprint, u64), AuthError> {
         let shared = &self.shared;
@@ -184,7 +190,7 @@ impl RemoteKeys {
 }
 
 impl Shared {
-    fn look(&self, token: &Plausible<'_>, now: Timestamp) -> Option<(Verdict, u64)> {
+    fn look(&self, token: &Signed<'_>, now: Timestamp) -> Option<(Verdict, u64)> {
         let snapshot = self.snapshot.load();
         let snapshot = snapshot.as_ref().filter(|snapshot| now < snapshot.until)?;
         let verdict =
@@ -194,7 +200,7 @@ impl Shared {
 
     /// Whether the key was fetched for a moment ago and was not there. Asked only of keys that are not among those we
     /// have, so a key that any other fetch brings in the meantime is used at once.
-    fn is_missing(&self, token: &Plausible<'_>, now: Timestamp) -> bool {
+    fn is_missing(&self, token: &Signed<'_>, now: Timestamp) -> bool {
         self.missing.get(name(token)).is_some_and(|at| now.since(at) < MISSING_FOR)
     }
 
@@ -335,7 +341,7 @@ impl Drop for AbortOnDrop {
     }
 }
 
-fn name<'a>(token: &'a Plausible<'_>) -> &'a str {
+fn name<'a>(token: &'a Signed<'_>) -> &'a str {
     token.key_id.as_deref().unwrap_or_default()
 }
 

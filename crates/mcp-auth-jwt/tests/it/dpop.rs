@@ -7,7 +7,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use mcp_auth_jwt::{Algorithm, Dpop};
+use mcp_auth_jwt::{Algorithm, Dpop, DpopError, DpopProofs};
 use mcp_auth_testkit::{Client, TokenAuthority};
 use mcp_core::{AuthError, AuthErrorKind, AuthMethod, Authenticator, Identity, SecretKey, random_id};
 use serde_json::{Map, Value, json};
@@ -267,6 +267,38 @@ async fn a_nonce_can_be_demanded() {
     assert!(nonce(&other, json!({"nonce": foreign})).await.is_none());
     guarded.clock.advance(secs(301));
     assert!(nonce(&guarded, json!({"nonce": given, "iat": START.as_secs() + 301})).await.is_some());
+}
+
+#[tokio::test]
+async fn a_nonce_can_be_offered() {
+    let (_, guarded, holder, token) = bound(Dpop::new().offer_nonce(SecretKey::random())).await;
+    let without = holder.proof(&token, json!({}), json!({}));
+    assert!(present(&guarded, &token, &[&without]).await.is_ok());
+    let forged = holder.proof(&token, json!({}), json!({"nonce": "forged"}));
+    let error = present(&guarded, &token, &[&forged]).await.unwrap_err();
+    let AuthErrorKind::ProofNonce(nonce) = error.kind() else { panic!("{error:?}") };
+    let with = holder.proof(&token, json!({}), json!({"nonce": nonce}));
+    assert!(present(&guarded, &token, &[&with]).await.is_ok());
+}
+
+#[tokio::test]
+async fn proofs_without_a_token_prove_a_key() {
+    let holder = Holder::new();
+    let proofs = DpopProofs::new(&Dpop::new()).unwrap();
+    let verify = |proof: &[String], url: &str| {
+        let mut headers = http::HeaderMap::new();
+        for proof in proof {
+            headers.append("dpop", proof.parse().unwrap());
+        }
+        proofs.verify(&headers, &http::Method::POST, url, None, START)
+    };
+    let proof = holder.proof("", json!({}), json!({"ath": null, "jti": "one", "iat": START.as_secs() - 100}));
+    let verified = verify(&[proof.clone()], MCP).unwrap();
+    assert_eq!((verified.thumbprint(), verified.id()), (holder.thumbprint().as_str(), "one"));
+    assert_eq!(verified.usable_until(), START + secs(200));
+    assert_eq!(verify(&[], MCP).unwrap_err(), DpopError::Missing);
+    assert!(matches!(verify(&[proof.clone(), proof.clone()], MCP), Err(DpopError::Invalid(_))));
+    assert!(matches!(verify(&[proof], "https://mcp.test/token"), Err(DpopError::Invalid(_))));
 }
 
 // covers: DP01, DP12, EXT-DP-05

@@ -6,6 +6,7 @@ mod acceptance;
 mod algorithms;
 mod any_of;
 mod api_keys;
+mod assertion;
 mod claims;
 mod config;
 #[cfg(feature = "fetch")]

@@ -37,6 +37,7 @@ fn form(engine: &Engine, begun: &Begun, user: Option<&User>, ticked: &Scopes) ->
         .with("tx", begun.handle.expose())
         .with("csrf", csrf.as_str())
         .with("user", user.map(|user| inert(&user.display, 100)))
+        .with("switch", user.is_some() && engine.sign_in.order() == ConsentOrder::AfterSignIn)
         .with("destination", if loopback { "this device".to_owned() } else { inert(&destination, 255) })
         .with("loopback", loopback)
         .with("private_scheme", private_scheme)
@@ -102,9 +103,10 @@ pub(crate) async fn decide(
         if begun.transaction.outcome.is_some() {
             return go_on(engine, visit, begun, Place::Form).await;
         }
-        let shown_here = begun.has_proof(engine, visit);
-        let user = begun.user(engine, visit).await?;
         let after = engine.sign_in.order() == ConsentOrder::AfterSignIn;
+        // Before anybody has signed in, the page may be answered twice: the first answer to that may have been lost.
+        let shown_here = begun.has_proof(engine, visit) || (!after && begun.transaction.user.is_none());
+        let user = begun.user(engine, visit).await?;
         if !shown_here || (after && user.is_none()) {
             // The session has ended meanwhile, or this is not the browser that signed in.
             return Ok(see_other(&address(engine, &begun)));

@@ -1,24 +1,18 @@
 //! What comes next in a transaction: sign in, consent, or the way back to the client.
 
 use http::{Response, StatusCode};
-use mcp_core::audit::Outcome as Decided;
 use mcp_core::{Body, random_id};
 use mcp_store::{Batch, StoreError};
-use serde_json::Value;
 
-use crate::client::GrantType;
 use crate::engine::Engine;
-use crate::grant::{self, ConsentGranted, NewGrant};
-use crate::pages::{Page, inert};
-use crate::sign_in::{BrowserRequest, ConsentOrder, Step, User};
+use crate::pages::Page;
+use crate::sign_in::{ConsentOrder, User};
 
 use super::consent;
 use super::cookies::CookieName;
-use super::redirect::{back, see_other};
+use super::redirect::see_other;
 use super::remembered::{self, Keeper};
 use super::request::AuthorizationError;
-use super::session::Session;
-use super::trail::event;
 use super::transaction::{Begun, Consent, Outcome, Proof};
 use super::visit::Visit;
 
@@ -74,26 +68,30 @@ pub(crate) async fn sign_in(
     if let Some(outcome) = flow.ended() {
         return Ok(flow.repeat(outcome));
     }
+    // Nothing comes back from elsewhere before there was consent to go there, in this browser (attacks PX04, PX05).
+    if flow.asks_first() && !flow.is_consented_here() {
+        return Ok(see_other(&consent::address(engine, &flow.begun)));
+    }
     match flow.step(request).await? {
         Some(response) => Ok(response),
         None => flow.run().await,
     }
 }
 
-struct Flow<'a> {
-    engine: &'a Engine,
-    visit: &'a mut Visit,
-    begun: Begun,
+pub(super) struct Flow<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) visit: &'a mut Visit,
+    pub(super) begun: Begun,
     place: Place,
     /// What was said yes to in this request: stored together with what comes of it.
-    consent: Option<Consent>,
+    pub(super) consent: Option<Consent>,
 }
 
 /// How often a step is tried that others were faster at. Each time one of them got on.
 const TRIES: usize = 100;
 
 impl Flow<'_> {
-    async fn run(mut self) -> Result<Response<Body>, CannotTell> {
+    pub(super) async fn run(mut self) -> Result<Response<Body>, CannotTell> {
         for _ in 0..TRIES {
             if let Some(outcome) = self.ended() {
                 return Ok(self.repeat(outcome));
@@ -107,13 +105,10 @@ impl Flow<'_> {
             let next = match (self.consent(user.as_ref()).await?, user) {
                 (Some(consent), Some(user)) => self.grant(consent, user).await?,
                 (Some(consent), None) => {
-                    self.begun.transaction.consent = Some(consent.clone());
-                    self.consent = Some(consent);
+                    self.consented(consent);
                     self.step(self.visit.beginning(self.engine)).await?
                 }
-                (None, None) if self.engine.sign_in.order() == ConsentOrder::AfterSignIn => {
-                    self.step(self.visit.beginning(self.engine)).await?
-                }
+                (None, None) if !self.asks_first() => self.step(self.visit.beginning(self.engine)).await?,
                 (None, user) => self.ask(user.as_ref()).await?,
             };
             if let Some(response) = next {
@@ -123,8 +118,50 @@ impl Flow<'_> {
         Err(CannotTell)
     }
 
+    /// Whether consent comes before anybody else is contacted.
+    pub(super) fn asks_first(&self) -> bool {
+        self.engine.sign_in.order() == ConsentOrder::BeforeSignIn
+    }
+
+    /// Whether somebody said yes in this browser, which then got the cookie that says so.
+    fn is_consented_here(&self) -> bool {
+        let transaction = &self.begun.transaction;
+        transaction.consent.is_some()
+            && transaction.proof.is_some()
+            && self.begun.has_proof(self.engine, self.visit)
+    }
+
+    /// Notes a consent down, and gives the browser the cookie without which nothing that comes back from elsewhere counts.
+    fn consented(&mut self, consent: Consent) {
+        let proven = self.is_consented_here();
+        let transaction = &mut self.begun.transaction;
+        if !proven {
+            // Of two answers to one page, either may reach the browser: both give it the same secret.
+            let secret = match &transaction.proof {
+                Some(Proof::Cookie(secret)) if self.consent.is_some() && transaction.user.is_none() => {
+                    secret.clone()
+                }
+                _ => random_id(),
+            };
+            transaction.proof = Some(Proof::Cookie(secret));
+            transaction.user = None;
+            self.give_proof();
+        }
+        self.begun.transaction.consent = Some(consent.clone());
+        self.consent = Some(consent);
+    }
+
+    /// Sets the cookie of the transaction.
+    pub(super) fn give_proof(&mut self) {
+        if let Some(Proof::Cookie(secret)) = &self.begun.transaction.proof {
+            let name = CookieName::Transaction(self.begun.partition().as_str());
+            let age = self.begun.time_left(self.engine.now());
+            self.visit.set(self.engine, name, secret, Some(age));
+        }
+    }
+
     /// How it ended, if it has; for the browser alone in which it did.
-    fn ended(&self) -> Option<Outcome> {
+    pub(super) fn ended(&self) -> Option<Outcome> {
         let transaction = &self.begun.transaction;
         let outcome = transaction.outcome.clone()?;
         self.begun.has_proof(self.engine, self.visit).then_some(outcome).or_else(|| {
@@ -133,25 +170,24 @@ impl Flow<'_> {
         })
     }
 
-    fn repeat(&self, outcome: Outcome) -> Response<Body> {
+    pub(super) fn repeat(&self, outcome: Outcome) -> Response<Body> {
         match outcome.said {
             None => see_other(&outcome.location),
+            Some(text) if outcome.location.is_empty() => {
+                self.show(Page::message("This sign-in is over", text).status(StatusCode::BAD_REQUEST))
+            }
             Some(text) => {
                 let page = Page::message("You were not let in", text).status(StatusCode::FORBIDDEN);
-                let page = match outcome.location.as_str() {
-                    "" => page,
-                    location => page.link(location, format!("Back to {}", self.client_name())),
-                };
-                self.show(page)
+                self.show(page.link(&outcome.location, format!("Back to {}", self.client_name())))
             }
         }
     }
 
-    fn show(&self, page: Page) -> Response<Body> {
+    pub(super) fn show(&self, page: Page) -> Response<Body> {
         self.engine.pages.answer(self.engine.url.path(), page)
     }
 
-    fn client_name(&self) -> String {
+    pub(super) fn client_name(&self) -> String {
         consent::client_name(&self.begun.transaction.client)
     }
 
@@ -162,7 +198,9 @@ impl Flow<'_> {
             (Some(of), Some(user)) => *of == user.subject,
             _ => true,
         };
-        let said = self.consent.iter().chain(&transaction.consent).find(|consent| of_user(&consent.of));
+        // Before anybody has signed in, what was said counts in the browser alone that it was said in.
+        let stored = transaction.consent.as_ref().filter(|_| user.is_some() || self.is_consented_here());
+        let said = self.consent.iter().chain(stored).find(|consent| of_user(&consent.of));
         if let Some(consent) = said {
             return Ok(Some(consent.clone()));
         }
@@ -197,7 +235,7 @@ impl Flow<'_> {
     }
 
     /// Shows the consent page, or leads to it.
-    async fn ask(&mut self, user: Option<&User>) -> Result<Option<Response<Body>>, CannotTell> {
+    pub(super) async fn ask(&mut self, user: Option<&User>) -> Result<Option<Response<Body>>, CannotTell> {
         if !self.begun.save(self.engine, Batch::new()).await? {
             return self.lost().await;
         }
@@ -208,7 +246,7 @@ impl Flow<'_> {
     }
 
     /// Somebody was faster: looks at what they did.
-    async fn lost(&mut self) -> Result<Option<Response<Body>>, CannotTell> {
+    pub(super) async fn lost(&mut self) -> Result<Option<Response<Body>>, CannotTell> {
         match self.begun.reload(self.engine).await? {
             Some(now) => {
                 self.begun = now;
@@ -217,161 +255,6 @@ impl Flow<'_> {
             None => Ok(Some(self.show(stale()))),
         }
     }
-
-    /// Asks the sign-in, and does what it says. `None` if there is more to do at once.
-    async fn step(&mut self, request: BrowserRequest) -> Result<Option<Response<Body>>, CannotTell> {
-        let mut state = self.begun.for_sign_in(self.client_name());
-        let step = self.engine.sign_in.step(&mut state, request).await;
-        match step {
-            Step::Page(page) => self.keep(state.memory, |flow| flow.show(page)).await,
-            Step::Redirect(url) => self.keep(state.memory, |_| see_other(url.as_str())).await,
-            Step::Done(user) => self.signed_in(state.memory, user).await,
-            Step::Refused(text) => self.refused(Some(text)).await,
-            Step::Cancelled => self.refused(None).await,
-            Step::Unavailable => Err(CannotTell),
-        }
-    }
-
-    /// Stores what the sign-in wrote down, before its page or redirect goes out.
-    async fn keep(
-        &mut self,
-        memory: Value,
-        answer: impl FnOnce(&Self) -> Response<Body>,
-    ) -> Result<Option<Response<Body>>, CannotTell> {
-        let changed = !self.begun.is_stored() || memory != self.begun.transaction.memory;
-        self.begun.transaction.memory = memory;
-        if changed && !self.begun.save(self.engine, Batch::new()).await? {
-            // Two steps at once: what this one wrote down is lost, so what it would send the browser to is not good either.
-            let again = consent::address(self.engine, &self.begun);
-            let text = "Two windows went on with this sign-in at the same moment.";
-            let page = Page::message("Please go on here", text).status(StatusCode::CONFLICT);
-            return Ok(Some(self.show(page.link(&again, "Continue"))));
-        }
-        Ok(Some(answer(self)))
-    }
-
-    /// The user is known.
-    async fn signed_in(&mut self, memory: Value, user: User) -> Result<Option<Response<Body>>, CannotTell> {
-        let engine = self.engine;
-        let transaction = &self.begun.transaction;
-        let ago = engine.now().since(user.authenticated_at);
-        let request = &transaction.request;
-        let is_new = user.authenticated_at >= transaction.created_at;
-        if (transaction.fresh || request.is_too_old(ago)) && !is_new {
-            let error = AuthorizationError::new("login_required", "the user did not sign in anew");
-            let location = error.location(engine, &request.redirect_uri, request.state.as_deref());
-            let text = "You would have had to sign in anew, and were let through without.";
-            return self.finish(Outcome { location, said: Some(text.to_owned()) }, Batch::new()).await;
-        }
-        if user.stay && engine.sign_in.order() == ConsentOrder::AfterSignIn {
-            Session::begin(engine, self.visit, &user).await?;
-        }
-        loop {
-            let transaction = &mut self.begun.transaction;
-            // Of two requests that proved the same, either answer may reach the browser: both give it the same secret.
-            let secret = match (&transaction.proof, &transaction.user) {
-                (Some(Proof::Cookie(secret)), Some(own)) if own.subject == user.subject => secret.clone(),
-                _ => random_id(),
-            };
-            transaction.memory.clone_from(&memory);
-            if self.consent.is_some() {
-                transaction.consent.clone_from(&self.consent);
-            }
-            transaction.proof = Some(Proof::Cookie(secret.clone()));
-            transaction.user = Some(user.clone());
-            transaction.csrf = random_id();
-            transaction.fresh = false;
-            if self.begun.save(engine, Batch::new()).await? {
-                let name = CookieName::Transaction(self.begun.partition().as_str());
-                let age = self.begun.time_left(engine.now());
-                self.visit.set(engine, name, &secret, Some(age));
-                let done = event(engine, "sign_in", Decided::Allowed, self.visit, &self.begun.transaction);
-                engine.audit.record(done);
-                return Ok(None);
-            }
-            if let Some(response) = self.lost().await? {
-                return Ok(Some(response));
-            }
-            if let Some(outcome) = self.ended() {
-                return Ok(Some(self.repeat(outcome)));
-            }
-        }
-    }
-
-    /// The sign-in lets nobody in: said to the user, if there are words for it, and to the client.
-    async fn refused(&mut self, text: Option<String>) -> Result<Option<Response<Body>>, CannotTell> {
-        let refused = event(self.engine, "sign_in", Decided::Denied, self.visit, &self.begun.transaction);
-        self.engine.audit.record(refused.because("refused by the sign-in"));
-        let location = consent::denied(self.engine, &self.begun.transaction);
-        self.finish(Outcome { location, said: text.map(|text| inert(&text, 500)) }, Batch::new()).await
-    }
-
-    /// Ends it in this way, unless it has ended in another.
-    async fn finish(&mut self, outcome: Outcome, batch: Batch) -> Result<Option<Response<Body>>, CannotTell> {
-        let transaction = &mut self.begun.transaction;
-        transaction.outcome = Some(outcome.clone());
-        transaction.user = None;
-        transaction.memory = Value::Null;
-        if self.begun.save(self.engine, batch).await? {
-            return Ok(Some(self.repeat(outcome)));
-        }
-        self.lost().await
-    }
-
-    /// Everything is there: the grant begins, and the browser takes the code back.
-    async fn grant(&mut self, consent: Consent, user: User) -> Result<Option<Response<Body>>, CannotTell> {
-        let engine = self.engine;
-        let transaction = self.begun.transaction.clone();
-        let request = &transaction.request;
-        let scopes = consent.scopes.clone();
-        let refreshable = transaction.client.may(GrantType::RefreshToken)
-            && (!engine.offline_only || scopes.has("offline_access"));
-        let new = NewGrant {
-            partition: self.begun.partition(),
-            client: &transaction.client,
-            user: &user,
-            scopes: scopes.clone(),
-            resources: request.resources.clone(),
-            redirect_uri: request.redirect_uri.clone(),
-            challenge: request.challenge.clone(),
-            jkt: request.jkt.clone(),
-            refreshable,
-        };
-        let (batch, code) = grant::begin(engine, Batch::new(), new, witness(&consent)).await?;
-        let parameters = [("code", code.expose())];
-        let location =
-            back(&request.redirect_uri, engine.issuer.as_str(), request.state.as_deref(), &parameters);
-        let mine = location.clone();
-        let answer = self.finish(Outcome { location, said: None }, batch).await?;
-        let won = self.begun.transaction.outcome.as_ref().is_some_and(|outcome| outcome.location == mine);
-        if won {
-            engine.audit.record(event(engine, "code_issued", Decided::Allowed, self.visit, &transaction));
-            if consent.now {
-                self.remember(&user, &scopes).await;
-            }
-        }
-        Ok(answer)
-    }
-
-    /// Keeps a consent for the next time. That it was given does not depend on it.
-    async fn remember(&self, user: &User, scopes: &mcp_core::Scopes) {
-        let transaction = &self.begun.transaction;
-        let mut keepers = vec![Keeper::User(&user.subject)];
-        let secrets = self.visit.cookies(self.engine, CookieName::Browser);
-        if self.engine.sign_in.order() == ConsentOrder::BeforeSignIn {
-            keepers.extend(secrets.first().map(|secret| Keeper::Browser(secret)));
-        }
-        if let Err(error) = remembered::keep(self.engine, transaction, &keepers, &user.subject, scopes).await
-        {
-            tracing::warn!(%error, "a consent could not be remembered");
-        }
-    }
-}
-
-/// The one place that says so: a consent in hand was given on our page in this browser, or was found remembered and still
-/// holds, or the operator does not want anybody to be asked.
-fn witness(_: &Consent) -> ConsentGranted {
-    ConsentGranted::witnessed()
 }
 
 /// What a browser is told that comes with a handle it has no part in, or whose time is over: which of both, it does not learn.

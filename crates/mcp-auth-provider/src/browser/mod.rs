@@ -1,18 +1,20 @@
 //! What happens in a user's browser, from `/authorize` to the redirect with a code.
 //!
-//! A request that was checked becomes a [`Transaction`]: one record in a fresh partition, which the grant inherits. Pages and
+//! A request that was checked becomes a [`Transaction`](transaction::Transaction): one record in a fresh partition, which the grant inherits. Pages and
 //! other servers carry its handle; it is worth nothing without the cookie of the browser that began it (attack PX28), and once
 //! the user is known, without a second cookie that only the answer to the sign-in set. Every step is one conditional
 //! commit, so that of two racing steps one happens, and the other sees what it did.
 
 mod consent;
 mod cookies;
+mod finish;
 mod flow;
 mod load;
 mod redirect;
 mod remembered;
 mod request;
 mod session;
+mod step;
 mod trail;
 mod transaction;
 mod visit;
@@ -21,7 +23,8 @@ pub(crate) use consent::decide;
 pub(crate) use flow::{CannotTell, Place, go_on, sign_in, stale, unavailable};
 pub(crate) use load::{BrowserLimits, key as address_key};
 pub(crate) use redirect::see_other;
+pub(crate) use remembered::forget as forget_consent;
 pub(crate) use request::{Refusal, check};
-pub(crate) use session::Session;
+pub(crate) use session::{Session, end_of_user as end_sessions};
 pub(crate) use transaction::Begun;
 pub(crate) use visit::Visit;

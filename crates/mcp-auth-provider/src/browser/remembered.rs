@@ -2,7 +2,7 @@
 //!
 //! It is used only where it cannot be turned against its user:
 //!
-//! - The browser says that no foreign page sent it here ([`Transaction::unprompted`](super::Transaction)): otherwise any page could
+//! - The browser says that no foreign page sent it here ([`Transaction::unprompted`]): otherwise any page could
 //!   have a code made behind its visitor's back.
 //! - The client cannot be played by another program: it has to prove itself for the code, or the code goes to an https host. A
 //!   public client on a loopback port or behind a scheme of its own could be anything on the device (RFC 8252 §8.6).

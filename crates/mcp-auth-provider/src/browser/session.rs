@@ -97,24 +97,20 @@ impl Session {
 /// When the store does not answer; then some may have ended.
 pub(crate) async fn end_of_user(engine: &Engine, subject: &str) -> Result<usize, StoreError> {
     let list = list_of(engine, subject);
-    let mut ended = 0;
+    let (mut ended, mut after) = (0, None);
     loop {
-        let entries = engine.vault.scan(&list, ENTRY, None, PORTION).await?;
+        let entries = engine.vault.scan(&list, ENTRY, after.as_ref(), PORTION).await?;
         for (name, _) in &entries {
-            if let Some(Ok(partition)) = name.as_str().strip_prefix(ENTRY).map(Partition::new) {
-                for (session, _) in
-                    engine.vault.scan(&partition, TokenKind::Session.record(), None, 2).await?
-                {
-                    let _ = engine.vault.commit(&partition, Batch::new().delete(session)).await?;
-                    ended += 1;
-                }
+            let Some(Ok(partition)) = name.as_str().strip_prefix(ENTRY).map(Partition::new) else { continue };
+            // An entry without a session stays: it may be of one that begins at this moment.
+            for (session, _) in engine.vault.scan(&partition, TokenKind::Session.record(), None, 2).await? {
+                let _ = engine.vault.commit(&partition, Batch::new().delete(session)).await?;
+                let _ = engine.vault.commit(&list, Batch::new().delete(name.clone())).await?;
+                ended += 1;
             }
-            let _ = engine.vault.commit(&list, Batch::new().delete(name.clone())).await?;
         }
-        if entries.len() < PORTION {
-            let mut event = engine.event("sessions_ended", Outcome::Allowed);
-            event.subject = Some(subject.to_owned());
-            engine.audit.record(event);
+        after = (entries.len() == PORTION).then(|| entries.last().map(|(name, _)| name.clone())).flatten();
+        if after.is_none() {
             return Ok(ended);
         }
     }

@@ -226,7 +226,7 @@ impl Begun {
     }
 
     /// What the sign-in sees of it.
-    pub(super) fn for_sign_in(&self, client_name: String) -> SignInState {
+    pub(super) fn for_sign_in(&self, engine: &Engine, visit: &Visit, client_name: String) -> SignInState {
         let Transaction { request, memory, fresh, consent, .. } = &self.transaction;
         SignInState {
             memory: memory.clone(),
@@ -236,6 +236,9 @@ impl Begun {
             client_name,
             consented: consent.is_some(),
             fresh: *fresh,
+            browser: visit
+                .known_browser_secret(engine)
+                .map(|secret| engine.vault.keyed_name("browser-name", &[secret.as_bytes()])),
         }
     }
 }

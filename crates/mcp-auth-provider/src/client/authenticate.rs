@@ -11,6 +11,7 @@ use mcp_store::StoreError;
 
 use super::basic::{Presented, Proof};
 use super::clients::{Clients, Found};
+use super::documents::looks_like_one;
 use super::guesses::Held;
 use super::stored::{self, hash};
 use super::{Client, ClientAuthentication, ClientError};
@@ -56,8 +57,8 @@ impl Clients {
         let address = self.address(head);
         let refused = match self.prove(engine, &presented, address).await {
             Ok(found) => {
-                if let (Some(lease), Some(registrar)) = (&found.lease, self.registrar()) {
-                    stored::keep(engine, &found.client, lease, registrar.config.unused_for).await;
+                if let Some(lease) = &found.lease {
+                    stored::keep(engine, &found.client, lease, self.unused_for()).await;
                 }
                 return Ok(found.client);
             }
@@ -92,7 +93,8 @@ impl Clients {
     ) -> Result<Found, Refused> {
         match &presented.proof {
             Proof::None => {
-                let found = self.named(engine, presented).await?;
+                let id = presented.id.as_deref().ok_or(Refused::Denied("the request names no client"))?;
+                let found = self.named(engine, id).await?;
                 if found.client.is_public() {
                     Ok(found)
                 } else {
@@ -102,7 +104,7 @@ impl Clients {
             Proof::Secret { basic, secret } => {
                 self.by_secret(engine, presented, *basic, secret, address).await
             }
-            Proof::Assertion(_) => Err(Refused::Denied("assertions are not known here")),
+            Proof::Assertion(text) => self.by_assertion(engine, presented, text, address).await,
             Proof::Unreadable => Err(Refused::Denied("the Authorization header cannot be read")),
         }
     }
@@ -117,10 +119,14 @@ impl Clients {
     ) -> Result<Found, Refused> {
         let id = presented.id.as_deref().ok_or(Refused::Denied("the request names no client"))?;
         let attempt = self.guesses.admit(engine, id, secret, address).await?;
-        let found = match self.look_up(engine, id).await {
-            Ok(found) => Ok(found),
+        // Who is known by a URL has no secret, so nothing is fetched for one.
+        let found = match looks_like_one(id) && !self.is_known(id) {
+            true => Err(ClientError::Unknown),
+            false => self.look_up(engine, id).await,
+        };
+        let found = match found {
             Err(ClientError::Unavailable) => return Err(Refused::Unavailable(Duration::from_secs(2))),
-            Err(error) => Err(error),
+            found => found,
         };
         let client = found.as_ref().ok().map(|found| &*found.client);
         match (is_right(client, basic, secret, engine.now()), found) {
@@ -135,9 +141,8 @@ impl Clients {
         }
     }
 
-    /// The client a request names.
-    pub(super) async fn named(&self, engine: &Engine, presented: &Presented<'_>) -> Result<Found, Refused> {
-        let id = presented.id.as_deref().ok_or(Refused::Denied("the request names no client"))?;
+    /// The client of this name.
+    pub(super) async fn named(&self, engine: &Engine, id: &str) -> Result<Found, Refused> {
         self.look_up(engine, id).await.map_err(|error| match error {
             ClientError::Unknown => Refused::Denied("there is no such client"),
             ClientError::Invalid(reason) => Refused::Denied(reason),

@@ -85,9 +85,12 @@ impl<'a> Presented<'a> {
     }
 }
 
+/// An identifier and a secret.
+type Pair = (String, Zeroizing<String>);
+
 /// Identifier and secret in HTTP Basic; `None` within if they cannot be read. Other schemes are no way for clients to prove
 /// themselves, and are not looked at.
-fn read_header(head: &Parts) -> Result<Option<Option<(String, Zeroizing<String>)>>, OAuthError> {
+fn read_header(head: &Parts) -> Result<Option<Option<Pair>>, OAuthError> {
     let mut values = head.headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
@@ -95,14 +98,14 @@ fn read_header(head: &Parts) -> Result<Option<Option<(String, Zeroizing<String>)
     }
     let bytes = value.as_bytes();
     let Some((scheme, rest)) = bytes.split_at_checked(5) else { return Ok(None) };
-    if !scheme.eq_ignore_ascii_case(b"basic") || !rest.first().is_none_or(|byte| *byte == b' ') {
+    if !scheme.eq_ignore_ascii_case(b"basic") || rest.first().is_some_and(|byte| *byte != b' ') {
         return Ok(None);
     }
     Ok(Some(decode(rest.trim_ascii())))
 }
 
 /// RFC 6749 §2.3.1: both parts are form-encoded before they are joined.
-fn decode(encoded: &[u8]) -> Option<(String, Zeroizing<String>)> {
+fn decode(encoded: &[u8]) -> Option<Pair> {
     if encoded.len() > MAX_BASIC {
         return None;
     }

@@ -4,7 +4,7 @@
 //!
 //! | | where | how many |
 //! |---|---|---|
-//! | failures of one address | in memory | 60 a minute |
+//! | failures of one address | in memory | 300 a minute |
 //! | failures at one client from one address | in the store, for all nodes | 10, then one every 5 s, forgotten after 10 minutes |
 //!
 //! A secret that proved right here before is not held up by either, so who shares its address with a guesser goes on.
@@ -67,9 +67,14 @@ impl Guesses {
     pub(super) fn new() -> Self {
         let addresses = Limits::new()
             .capacity(ROOM)
-            .failures_per_address(Rate::per_minute(60))
+            .failures_per_address(Rate::per_minute(300))
             .failures_per_credential(Rate::per_minute(60));
         Self { addresses, right: Cache::new(ROOM) }
+    }
+
+    /// What one address may do wrong, in whatever way it tries.
+    pub(super) fn addresses(&self) -> &Limits {
+        &self.addresses
     }
 
     /// Whether this try may be looked at.

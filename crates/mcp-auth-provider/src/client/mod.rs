@@ -1,11 +1,20 @@
 //! Who asks: clients, however they came to be known.
 
+mod assertion;
 mod authenticate;
 mod basic;
 mod builder;
+mod change;
 mod clients;
 mod config;
+mod documents;
+mod fetch;
+mod file;
+mod flights;
+mod freshness;
 mod guesses;
+mod key_sets;
+mod known;
 mod metadata;
 mod quota;
 mod redirect_uri;
@@ -13,14 +22,20 @@ mod register;
 mod registration;
 mod stored;
 
+#[cfg(test)]
+mod tests;
+
 use mcp_core::{ClientId, Scopes, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::as_text;
 
+pub(crate) use self::change::{Managed, open as open_registration};
 pub(crate) use self::clients::Clients;
 pub(crate) use self::config::ClientsConfig;
+pub use self::documents::ClientMetadataDocuments;
+pub use self::known::PreRegistered;
 pub(crate) use self::metadata::{Metadata, MetadataError};
 pub(crate) use self::redirect_uri::{choose as choose_redirect_uri, is_loopback as is_loopback_redirect};
 pub(crate) use self::register::{RegisterError, Registered, register};
@@ -143,6 +158,18 @@ impl GrantType {
             "urn:ietf:params:oauth:grant-type:jwt-bearer" => Self::JwtBearer,
             _ => return None,
         })
+    }
+
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
+            Self::ClientCredentials => "client_credentials",
+            Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
+            Self::TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
+            Self::JwtBearer => "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        }
     }
 }
 

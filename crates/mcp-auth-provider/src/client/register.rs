@@ -64,12 +64,7 @@ pub(crate) async fn register(
     address: Option<IpAddr>,
 ) -> Result<Registered, RegisterError> {
     let config = &registrar.config;
-    let request = RegistrationRequest {
-        client_name: metadata.name.clone(),
-        redirect_uris: metadata.redirect_uris.clone(),
-        confidential: !matches!(metadata.method, Method::None),
-        address,
-    };
+    let request = RegistrationRequest::of(&metadata, address);
     let allowed = config.allows(&request);
     let event = |outcome| engine.event("client_registered", outcome).from_address(address);
     if !allowed {

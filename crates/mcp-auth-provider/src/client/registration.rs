@@ -23,6 +23,7 @@ use std::time::Duration;
 use mcp_core::limits::Rate;
 use mcp_core::{ConfigError, SecretKey};
 
+use super::metadata::{Metadata, Method};
 use super::stored::hash;
 
 /// How clients register themselves (RFC 7591).
@@ -51,6 +52,9 @@ pub struct Registration {
     pub(super) secrets_for: Option<Duration>,
 }
 
+/// After what time a client that nobody uses is forgotten, unless said.
+pub(super) const UNUSED_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+
 type Policy = Arc<dyn Fn(&RegistrationRequest) -> bool + Send + Sync>;
 
 impl Registration {
@@ -62,7 +66,7 @@ impl Registration {
             manageable: false,
             per_address: Rate::per_minute(20),
             per_day: 5000,
-            unused_for: Duration::from_secs(30 * 24 * 3600),
+            unused_for: UNUSED_FOR,
             secrets_for: None,
         }
     }
@@ -133,6 +137,11 @@ impl Registration {
         Ok(())
     }
 
+    /// Whether clients get a token for their registration.
+    pub(crate) fn is_manageable(&self) -> bool {
+        self.manageable
+    }
+
     /// Whether a token is needed to register.
     pub(crate) fn needs_token(&self) -> bool {
         !self.tokens.is_empty()
@@ -173,4 +182,15 @@ pub struct RegistrationRequest {
     pub confidential: bool,
     /// Where the request comes from, as far as known.
     pub address: Option<IpAddr>,
+}
+
+impl RegistrationRequest {
+    pub(super) fn of(metadata: &Metadata, address: Option<IpAddr>) -> Self {
+        Self {
+            client_name: metadata.name.clone(),
+            redirect_uris: metadata.redirect_uris.clone(),
+            confidential: !matches!(metadata.method, Method::None),
+            address,
+        }
+    }
 }

@@ -78,9 +78,11 @@ fn active(engine: &Engine, facts: &TokenFacts) -> Map<String, Value> {
     say("client_id", json!(facts.client));
     say("iat", json!(facts.issued_at.as_secs()));
     say("exp", json!(facts.expires_at.as_secs()));
-    say("auth_time", json!(facts.authenticated_at.as_secs()));
     say("jti", json!(facts.id));
     say("token_type", json!(if facts.jkt.is_some() { "DPoP" } else { "Bearer" }));
+    if let Some(at) = facts.authenticated_at {
+        say("auth_time", json!(at.as_secs()));
+    }
     if !facts.scopes.is_empty() {
         say("scope", json!(facts.scopes.to_string()));
     }

@@ -17,6 +17,7 @@ use http::{HeaderValue, Method, Response};
 use mcp_core::{Access, Body, BoxService, Route, Scopes};
 use serde_json::{Map, Value, json};
 
+use crate::client::GrantType;
 use crate::engine::Engine;
 
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
@@ -66,7 +67,13 @@ fn document(engine: &Engine, others: &[Route]) -> Map<String, Value> {
     }
     say("response_types_supported", json!(["code"]));
     say("response_modes_supported", json!(["query"]));
-    say("grant_types_supported", json!(super::token::GRANT_TYPES));
+    let grants: Vec<&str> = super::token::offered(engine).map(GrantType::name).collect();
+    say("grant_types_supported", json!(grants));
+    if grants.contains(&GrantType::JwtBearer.name()) {
+        // Spec EXT-EMA-11.
+        say("authorization_grant_profiles_supported", json!(["urn:ietf:params:oauth:grant-profile:id-jag"]));
+    }
+    say("dpop_signing_alg_values_supported", json!(engine.dpop.algorithms()));
     say("code_challenge_methods_supported", json!(["S256"]));
     say("token_endpoint_auth_methods_supported", json!(methods));
     say("revocation_endpoint_auth_methods_supported", json!(methods));

@@ -10,6 +10,8 @@ mod register;
 mod revoke;
 mod sign_in;
 mod sign_out;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use std::future::Future;
@@ -26,7 +28,7 @@ use crate::sign_in::SignInRoute;
 use crate::wire::OAuthError;
 
 /// How long an answer may take, body and store included: then it is 503, and nothing the client holds is worth less for it.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// All routes of a running server.
 pub(crate) fn routes(engine: &Arc<Engine>) -> Vec<Route> {
@@ -41,8 +43,12 @@ pub(crate) fn routes(engine: &Arc<Engine>) -> Vec<Route> {
         route(engine, &paths.sign_out, page, Access::Browser, sign_out::answer),
         route(engine, &paths.token, [Method::POST], Access::Client, token::answer),
     ];
-    if engine.clients.registrar().is_some() {
+    if let Some(registrar) = engine.clients.registrar() {
         routes.push(route(engine, &paths.register, [Method::POST], Access::Client, register::answer));
+        if registrar.config.is_manageable() {
+            let methods = [Method::GET, Method::PUT, Method::DELETE];
+            routes.push(route(engine, &manage::path(paths), methods, Access::Client, manage::answer));
+        }
     }
     routes.extend(engine.sign_in.routes().into_iter().map(|own| sign_in_route(engine, own)));
     routes.extend(metadata::routes(engine, &routes));

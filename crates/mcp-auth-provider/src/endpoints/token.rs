@@ -2,45 +2,77 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
 use mcp_core::Body;
 
 use crate::body::read_form;
+use crate::client::GrantType;
+use crate::dpop::DPOP_NONCE;
 use crate::engine::Engine;
 use crate::grant::{self, TokenAnswer};
-use crate::wire::OAuthError;
-
-/// What is answered here, for the metadata.
-pub(super) const GRANT_TYPES: &[&str] = &["authorization_code", "refresh_token"];
+use crate::wire::{OAuthError, Params};
 
 /// Answers a request for tokens.
 pub(super) async fn answer(engine: Arc<Engine>, request: Request<Body>) -> Response<Body> {
-    match tokens(&engine, request).await {
-        Ok(answer) => answer.into_response(engine.now()),
+    match asked(&engine, request).await {
+        Ok(response) => response,
         Err(error) => error.into_response(),
     }
 }
 
-async fn tokens(engine: &Engine, request: Request<Body>) -> Result<TokenAnswer, OAuthError> {
+async fn asked(engine: &Engine, request: Request<Body>) -> Result<Response<Body>, OAuthError> {
     let (head, params) = read_form(request).await?;
     if let Some(keys) = &engine.keys {
         keys.keep_up().await?;
     }
-    let grant_type =
-        params.get("grant_type").ok_or_else(|| OAuthError::invalid_request("grant_type is missing"))?;
-    match grant_type {
-        "authorization_code" => {
-            let client = engine.clients.authenticate(engine, &head, &params).await?;
-            grant::redeem(engine, &client, &params, None).await
-        }
-        "refresh_token" => {
-            let client = engine.clients.authenticate(engine, &head, &params).await?;
-            grant::refresh(engine, &client, &params, None).await
-        }
-        _ => Err(OAuthError::new(
-            http::StatusCode::BAD_REQUEST,
-            "unsupported_grant_type",
-            "this server does not know the grant_type",
-        )),
+    let answer = tokens(engine, &head, &params).await?;
+    let bound = answer.token_type == "DPoP";
+    let mut response = answer.into_response(engine.now());
+    // RFC 9449 §8.2: the next proof can have a fresh nonce without a round trip for it.
+    if bound && let Some(nonce) = engine.dpop.nonce(engine) {
+        response.headers_mut().insert(DPOP_NONCE, nonce);
     }
+    Ok(response)
+}
+
+/// What is asked for, by grant. Who asks is made sure of first, then which key they hold.
+async fn tokens(engine: &Engine, head: &Parts, params: &Params) -> Result<TokenAnswer, OAuthError> {
+    let asked =
+        params.get("grant_type").ok_or_else(|| OAuthError::invalid_request("grant_type is missing"))?;
+    let grant = offered(engine).find(|grant| grant.name() == asked).ok_or_else(unsupported)?;
+    if grant == GrantType::JwtBearer {
+        grant::is_profile_known(params)?;
+    }
+    let client = engine.clients.authenticate(engine, head, params).await?;
+    let key = engine.dpop.prove(engine, head, &engine.paths.token, &client)?;
+    let key = key.as_ref();
+    match grant {
+        GrantType::AuthorizationCode => grant::redeem(engine, &client, params, key).await,
+        GrantType::RefreshToken => grant::refresh(engine, &client, params, key).await,
+        GrantType::ClientCredentials => grant::client_credentials(engine, &client, params, key).await,
+        GrantType::TokenExchange => grant::exchange(engine, &client, params, key).await,
+        GrantType::JwtBearer => grant::id_jag(engine, &client, params, key).await,
+        GrantType::DeviceCode => Err(unsupported()),
+    }
+}
+
+/// The grants that are answered here; their names are `grant_types_supported` (RFC 8414 §2).
+pub(super) fn offered(engine: &Engine) -> impl Iterator<Item = GrantType> {
+    let always = [
+        GrantType::AuthorizationCode,
+        GrantType::RefreshToken,
+        GrantType::ClientCredentials,
+        GrantType::TokenExchange,
+    ];
+    // Where nobody's assertions are taken, they are not known at all.
+    always.into_iter().chain((!engine.idps.is_empty()).then_some(GrantType::JwtBearer))
+}
+
+fn unsupported() -> OAuthError {
+    OAuthError::new(
+        StatusCode::BAD_REQUEST,
+        "unsupported_grant_type",
+        "this server does not know the grant_type",
+    )
 }

@@ -9,9 +9,9 @@ use crate::engine::Engine;
 use crate::sign_in::User;
 use crate::wire::{CodeChallenge, TokenKind, TokenText};
 
-use super::index;
 use super::key::GrantKey;
-use super::record::{CodeRecord, GrantRecord, grant_name};
+use super::record::{CodeRecord, GrantKind, GrantRecord, grant_name};
+use super::{index, subject};
 
 /// A user said yes to this client, these scopes and these resources. Made where that was checked, and nowhere else.
 #[derive(Debug)]
@@ -68,7 +68,11 @@ pub(crate) async fn begin(
             (key.seal(new.partition, &clear), key.wrap(code.expose(), new.partition))
         }
     };
+    if subject::is_reserved(&new.user.subject) {
+        return Err(StoreError::invalid("a sign-in gave a user a name that begins with client: or idp:"));
+    }
     let grant = GrantRecord {
+        kind: GrantKind::User,
         client: new.client.id.clone(),
         client_name: new.client.name.clone(),
         subject: new.user.subject.clone(),

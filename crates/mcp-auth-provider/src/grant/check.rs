@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use mcp_core::{AuthError, AuthMethod, Identity, ProtectedResource, Timestamp};
-use mcp_store::{Name, Partition, StoreError};
+use mcp_store::{Name, Partition, Revision, StoreError};
 use quick_cache::sync::Cache;
 
 use crate::engine::Engine;
@@ -176,6 +176,14 @@ pub(crate) async fn read(
     engine: &Engine,
     place: &TokenPlace,
 ) -> Result<Option<(AccessRecord, GrantRecord)>, StoreError> {
+    Ok(read_at(engine, place).await?.map(|(access, grant, _)| (access, grant)))
+}
+
+/// The same, and who wrote each of them: for a commit that requires that nothing changed.
+pub(super) async fn read_at(
+    engine: &Engine,
+    place: &TokenPlace,
+) -> Result<Option<(AccessRecord, GrantRecord, [Revision; 2])>, StoreError> {
     if let (Some(keys), Some(key)) = (&engine.keys, &place.key) {
         keys.keep_up().await?;
         if keys.is_retired(key) {
@@ -185,8 +193,9 @@ pub(crate) async fn read(
     let names = [place.name.clone(), grant_name()];
     let mut found = engine.vault.get(&place.partition, &names).await?.into_iter();
     let (Some(Some(access)), Some(Some(grant))) = (found.next(), found.next()) else { return Ok(None) };
+    let at = [access.revision(), grant.revision()];
     let (access, grant): (AccessRecord, GrantRecord) = (access.json()?, grant.json()?);
-    Ok(grant.ended.is_none().then_some((access, grant)))
+    Ok(grant.ended.is_none().then_some((access, grant, at)))
 }
 
 /// The SHA-256 of a token: under which it is known.

@@ -3,14 +3,14 @@
 
 use mcp_core::ClientId;
 use mcp_core::audit::Outcome;
-use mcp_store::{Batch, Committed, Name, Partition, StoreError};
+use mcp_store::{Batch, Committed, Name, Partition, Revision, StoreError};
 
 use crate::engine::Engine;
 use crate::sign_in::GrantView;
 
-use super::index;
-use super::record::{GrantRecord, grant_name};
+use super::record::{GrantKind, GrantRecord, grant_name};
 use super::redeem::with_grant;
+use super::{client_credentials, index, subject};
 
 /// How many records one commit deletes.
 const PORTION: usize = 200;
@@ -31,7 +31,9 @@ pub(crate) async fn end(
             return Ok(false);
         }
         let ended = GrantRecord { ended: Some(reason.to_owned()), ..grant.clone() };
-        let batch = Batch::new().require(grant_name(), found.revision()).put_json(
+        let batch = Batch::new();
+        let revision = batch.revision();
+        let batch = batch.require(grant_name(), found.revision()).put_json(
             grant_name(),
             &ended,
             found.expires_at(),
@@ -42,8 +44,10 @@ pub(crate) async fn end(
         engine.known.forget(partition);
         let event = engine.event("grant_ended", Outcome::Allowed).because(reason);
         engine.audit.record(with_grant(event, &grant));
-        engine.sign_in.ended(&view(partition, &grant), &grant.memory).await;
-        clean(engine, partition, &grant).await?;
+        if grant.kind == GrantKind::User {
+            engine.sign_in.ended(&view(partition, &grant), &grant.memory).await;
+        }
+        clean(engine, partition, &grant, revision).await?;
         return Ok(true);
     }
 }
@@ -57,10 +61,14 @@ pub(crate) async fn end_of_user(
     subject: &str,
     reason: &'static str,
 ) -> Result<usize, StoreError> {
-    end_list(engine, &index::of_user(engine, subject), reason).await
+    let own = match subject::client_of(subject) {
+        Some(client) => end(engine, &client_credentials::partition(engine, &client), reason).await?,
+        None => false,
+    };
+    Ok(usize::from(own) + end_list(engine, &index::of_user(engine, subject), reason).await?)
 }
 
-/// Ends every grant of a client. Gives how many there were.
+/// Ends every grant of a client, that for itself included. Gives how many there were.
 ///
 /// # Errors
 /// When the store does not answer; then some may have ended.
@@ -69,7 +77,8 @@ pub(crate) async fn end_of_client(
     client: &ClientId,
     reason: &'static str,
 ) -> Result<usize, StoreError> {
-    end_list(engine, &index::of_client(engine, client), reason).await
+    let own = end(engine, &client_credentials::partition(engine, client), reason).await?;
+    Ok(usize::from(own) + end_list(engine, &index::of_client(engine, client), reason).await?)
 }
 
 async fn end_list(engine: &Engine, list: &Partition, reason: &'static str) -> Result<usize, StoreError> {
@@ -83,37 +92,6 @@ async fn end_list(engine: &Engine, list: &Partition, reason: &'static str) -> Re
         after = next;
         if after.is_none() {
             return Ok(ended);
-        }
-    }
-}
-
-/// The live grants of a user.
-///
-/// # Errors
-/// When the store does not answer.
-pub(crate) async fn list_of_user(engine: &Engine, subject: &str) -> Result<Vec<GrantView>, StoreError> {
-    list(engine, &index::of_user(engine, subject)).await
-}
-
-/// The live grants of a client.
-///
-/// # Errors
-/// When the store does not answer.
-pub(crate) async fn list_of_client(engine: &Engine, client: &ClientId) -> Result<Vec<GrantView>, StoreError> {
-    list(engine, &index::of_client(engine, client)).await
-}
-
-async fn list(engine: &Engine, list: &Partition) -> Result<Vec<GrantView>, StoreError> {
-    let mut views = Vec::new();
-    let mut after = None;
-    loop {
-        let (partitions, next) = index::page(engine, list, after.as_ref()).await?;
-        for partition in &partitions {
-            views.extend(one(engine, partition).await?);
-        }
-        after = next;
-        if after.is_none() {
-            return Ok(views);
         }
     }
 }
@@ -143,12 +121,19 @@ pub(crate) fn view(partition: &Partition, grant: &GrantRecord) -> GrantView {
 }
 
 /// Deletes what is left of a grant that has ended: all of it means nothing any more.
+///
+/// Each step holds only while the grant is as it was at `ended`: where a grant may be made anew in the same partition, whoever is
+/// late deletes nothing of the new one.
 pub(super) async fn clean(
     engine: &Engine,
     partition: &Partition,
     grant: &GrantRecord,
+    ended: Revision,
 ) -> Result<(), StoreError> {
-    index::remove(engine, grant, partition).await?;
+    if grant.kind != GrantKind::Client {
+        index::remove(engine, grant, partition).await?;
+    }
+    let batch = || Batch::new().require(grant_name(), ended);
     for prefix in ["access.", "answer.", "code.", "device.", "refresh."] {
         loop {
             let found = engine.vault.scan(partition, prefix, None, PORTION).await?;
@@ -156,11 +141,13 @@ pub(super) async fn clean(
             if names.is_empty() {
                 break;
             }
-            let batch = names.into_iter().fold(Batch::new(), Batch::delete);
-            let _ = engine.vault.commit(partition, batch).await?;
+            let batch = names.into_iter().fold(batch(), Batch::delete);
+            if !engine.vault.commit(partition, batch).await?.is_done() {
+                return Ok(()); // somebody else was faster
+            }
         }
     }
     // Last, so that a crash before leaves a grant that is known to have ended.
-    let _ = engine.vault.commit(partition, Batch::new().delete(grant_name())).await?;
+    let _ = engine.vault.commit(partition, batch().delete(grant_name())).await?;
     Ok(())
 }

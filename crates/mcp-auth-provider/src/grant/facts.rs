@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::engine::Engine;
 
 use super::check::{self, place_of};
+use super::record::GrantKind;
 
 /// A token that is good at this moment.
 #[derive(Clone, Debug)]
@@ -18,7 +19,8 @@ pub(crate) struct TokenFacts {
     pub(crate) scopes: Scopes,
     pub(crate) issued_at: Timestamp,
     pub(crate) expires_at: Timestamp,
-    pub(crate) authenticated_at: Timestamp,
+    /// When the user proved who it is, where there is one.
+    pub(crate) authenticated_at: Option<Timestamp>,
     /// The thumbprint of the key it is bound to.
     pub(crate) jkt: Option<String>,
     pub(crate) act: Option<Value>,
@@ -39,7 +41,7 @@ pub(crate) async fn facts(engine: &Engine, token: &str) -> Result<Option<TokenFa
         scopes: access.scopes,
         issued_at: access.issued_at,
         expires_at: access.expires_at,
-        authenticated_at: grant.authenticated_at,
+        authenticated_at: (grant.kind != GrantKind::Client).then_some(grant.authenticated_at),
         jkt: access.jkt,
         act: access.act,
     }))

@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::sign_in::GrantView;
 
 use super::record::{GrantRecord, grant_name};
-use super::{end, index};
+use super::{client_credentials, end, index, subject};
 
 /// An entry of a list may be older than its grant, but not by more: sign-in, consent and code all end long before.
 const CLAIM: Duration = Duration::from_secs(24 * 3600);
@@ -22,8 +22,9 @@ pub(crate) async fn page_of_user(
     engine: &Engine,
     subject: &str,
     after: Option<&Name>,
-) -> Result<(Vec<GrantView>, Option<Name>), StoreError> {
-    page(engine, &index::of_user(engine, subject), after).await
+) -> Result<Page, StoreError> {
+    let own = subject::client_of(subject);
+    with_own(engine, own.as_ref(), page(engine, &index::of_user(engine, subject), after).await?, after).await
 }
 
 /// The live grants of a client, a page at a time.
@@ -34,15 +35,27 @@ pub(crate) async fn page_of_client(
     engine: &Engine,
     client: &ClientId,
     after: Option<&Name>,
-) -> Result<(Vec<GrantView>, Option<Name>), StoreError> {
-    page(engine, &index::of_client(engine, client), after).await
+) -> Result<Page, StoreError> {
+    with_own(engine, Some(client), page(engine, &index::of_client(engine, client), after).await?, after).await
 }
 
-async fn page(
+type Page = (Vec<GrantView>, Option<Name>);
+
+/// The same page, and if it is the first, before all others the grant that a client has for itself: it is in no list.
+async fn with_own(
     engine: &Engine,
-    list: &Partition,
+    client: Option<&ClientId>,
+    (mut views, next): Page,
     after: Option<&Name>,
-) -> Result<(Vec<GrantView>, Option<Name>), StoreError> {
+) -> Result<Page, StoreError> {
+    if let (Some(client), None) = (client, after) {
+        let own = end::one(engine, &client_credentials::partition(engine, client)).await?;
+        views.splice(0..0, own);
+    }
+    Ok((views, next))
+}
+
+async fn page(engine: &Engine, list: &Partition, after: Option<&Name>) -> Result<Page, StoreError> {
     let (partitions, next) = index::page(engine, list, after).await?;
     let mut views = Vec::new();
     for partition in &partitions {
@@ -67,7 +80,7 @@ pub(crate) async fn tidy(engine: &Engine, partition: &Partition) -> Result<Remai
     if let Some(found) = engine.vault.get_one(partition, &grant_name()).await? {
         let grant: GrantRecord = found.json()?;
         if grant.ended.is_some() {
-            end::clean(engine, partition, &grant).await?;
+            end::clean(engine, partition, &grant, found.revision()).await?;
             return Ok(Remains::Grant);
         }
         return Ok(Remains::Entries(0));

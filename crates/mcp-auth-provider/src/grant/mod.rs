@@ -6,8 +6,11 @@
 mod answer;
 mod begin;
 mod check;
+mod client_credentials;
 mod end;
+mod exchange;
 mod facts;
+mod id_jag;
 mod index;
 mod key;
 mod list;
@@ -16,19 +19,31 @@ mod record;
 mod redeem;
 mod refresh;
 mod revoke;
+pub(crate) mod subject;
 mod target;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+#[cfg(test)]
+mod tests_of_clients;
+#[cfg(test)]
+mod tests_of_exchange;
+#[cfg(test)]
+mod tests_of_id_jag;
+#[cfg(test)]
+mod tests_of_outages;
 
 pub(crate) use answer::TokenAnswer;
 pub(crate) use begin::{ConsentGranted, NewGrant, begin};
-pub(crate) use check::{KnownTokens, TokenPlace, look_up, place_of, still_good};
-pub(crate) use end::{end, end_of_client, end_of_user, list_of_client, list_of_user, one};
+pub(crate) use check::{Known, KnownTokens, TokenPlace, look_up, place_of, still_good};
+pub(crate) use client_credentials::client_credentials;
+pub(crate) use end::{end, end_of_client, end_of_user, one};
+pub(crate) use exchange::exchange;
 pub(crate) use facts::{TokenFacts, facts};
+pub(crate) use id_jag::{id_jag, is_profile_known};
 pub(crate) use key::{open_answer, seal_answer};
 #[cfg(test)]
 pub(crate) use list::mark_ended;
 pub(crate) use list::{Remains, page_of_client, page_of_user, tidy};
-pub(crate) use redeem::redeem;
+pub(crate) use redeem::{commit, redeem};
 pub(crate) use refresh::refresh;
 pub(crate) use revoke::{Revoked, revoke};

@@ -19,6 +19,8 @@ use crate::wire::CodeChallenge;
 /// What a user allowed a client; or a client itself, where no user is.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct GrantRecord {
+    #[serde(default)]
+    pub(crate) kind: GrantKind,
     #[serde(with = "as_text::client_id")]
     pub(crate) client: ClientId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,6 +47,19 @@ pub(crate) struct GrantRecord {
     /// Why it has ended, if it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ended: Option<String>,
+}
+
+/// How a grant came to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum GrantKind {
+    /// A user signed in and consented.
+    #[default]
+    User,
+    /// A client has it for itself. Found without the lists: its partition is derived from the client.
+    Client,
+    /// Another identity provider asserted it.
+    Assertion,
 }
 
 /// A code, waiting or used.

@@ -10,6 +10,7 @@ use mcp_core::audit::Outcome;
 use mcp_store::{Batch, Committed, Name, Partition, Revision};
 
 use crate::client::{Client, GrantType};
+use crate::dpop::{self, ProvenKey};
 use crate::engine::Engine;
 use crate::wire::{OAuthError, Params, PkceVerified, TokenKind, TokenText};
 
@@ -24,7 +25,7 @@ const DOUBLE_SUBMIT: Duration = Duration::from_secs(10);
 /// How long a used code is remembered, to notice its replay.
 const MEMORY: Duration = Duration::from_secs(3600);
 
-/// Gives the tokens of a code. `jkt` is the thumbprint of the key the client proved.
+/// Gives the tokens of a code, bound to the key that the client proved.
 ///
 /// # Errors
 /// As RFC 6749 §5.2; 503 when the store does not answer.
@@ -32,13 +33,14 @@ pub(crate) async fn redeem(
     engine: &Engine,
     client: &Client,
     params: &Params,
-    jkt: Option<&str>,
+    key: Option<&ProvenKey>,
 ) -> Result<TokenAnswer, OAuthError> {
     if !client.may(GrantType::AuthorizationCode) {
         return Err(OAuthError::unauthorized_client("the client did not register for authorization_code"));
     }
     let code = params.get("code").ok_or_else(|| OAuthError::invalid_request("code is missing"))?;
     let code = TokenText::parse(TokenKind::Code, code).ok_or_else(unknown)?;
+    let jkt = key.map(ProvenKey::jkt);
     // Once more after a lost race: then the code is used, and this says so.
     for _ in 0..3 {
         let waiting = read(engine, client, &code).await?;
@@ -46,7 +48,7 @@ pub(crate) async fn redeem(
         if let Some(used_at) = waiting.code.used_at {
             let used_at = Timestamp::from_millis(used_at);
             if engine.now().since(used_at) > DOUBLE_SUBMIT {
-                end::end(engine, code.partition(), "code_replay").await?;
+                end(engine, code.partition(), "code_replay").await?;
             }
             let event = engine.event("code_replay", Outcome::Denied).because("the code was redeemed before");
             engine.audit.record(with_grant(event, &waiting.grant));
@@ -55,7 +57,7 @@ pub(crate) async fn redeem(
         if waiting.code.jkt.as_deref().is_some_and(|bound| Some(bound) != jkt) {
             return Err(OAuthError::invalid_grant("the code is bound to another key"));
         }
-        if let Some(answer) = take(engine, &code, &waiting, params, jkt, &verified).await? {
+        if let Some(answer) = take(engine, &code, &waiting, (client, params, key), &verified).await? {
             let event = engine.event("code_redeemed", Outcome::Allowed);
             engine.audit.record(with_grant(event, &waiting.grant));
             return Ok(answer);
@@ -112,8 +114,7 @@ async fn take(
     engine: &Engine,
     code: &TokenText,
     waiting: &Waiting,
-    params: &Params,
-    jkt: Option<&str>,
+    (client, params, key): (&Client, &Params, Option<&ProvenKey>),
     _: &PkceVerified,
 ) -> Result<Option<TokenAnswer>, OAuthError> {
     let Waiting { code: record, grant, .. } = waiting;
@@ -121,9 +122,17 @@ async fn take(
     let resource = target::resource(engine, params, grant, None)?;
     let scopes = target::scopes(engine, None, grant, &resource)?;
     let now = engine.now();
-    let key = unwrap(&record.key, code.expose(), partition)?;
-    let order =
-        Order { partition, grant, key: key.as_ref(), scopes, resource, jkt: jkt.map(str::to_owned), now };
+    let jkt = key.map(ProvenKey::jkt);
+    let grant_key = unwrap(&record.key, code.expose(), partition)?;
+    let order = Order {
+        partition,
+        grant,
+        key: grant_key.as_ref(),
+        scopes,
+        resource,
+        jkt: jkt.map(str::to_owned),
+        now,
+    };
 
     let used = CodeRecord { used_at: Some(now.as_millis()), key: Vec::new(), ..record.clone() };
     let batch = Batch::new()
@@ -133,11 +142,12 @@ async fn take(
         .put_json(grant_name(), grant, Some(grant.expires_at))?;
     let (batch, access) = mint::access(engine, batch, &order)?;
     let (batch, refresh) = if grant.refreshable {
-        let (batch, token) = mint::refresh(engine, batch, &order)?;
+        let (batch, token) = mint::refresh(engine, batch, &order, mint::binding(client, jkt))?;
         (batch, Some(token))
     } else {
         (batch, None)
     };
+    dpop::spend(engine, key).await?;
     if !commit(engine, partition, batch, &code.name()).await? {
         return Ok(None);
     }
@@ -153,7 +163,7 @@ async fn take(
 
 /// Commits; `false` if something required did not hold. Where the store lost the answer, it is asked what became of it: every
 /// batch writes `witness`, and its revision is the batch's.
-pub(super) async fn commit(
+pub(crate) async fn commit(
     engine: &Engine,
     partition: &Partition,
     batch: Batch,

@@ -12,6 +12,7 @@ use mcp_store::{Batch, Name, Partition, Revision, StoreError};
 use serde_json::Value;
 
 use crate::client::{Client, GrantType};
+use crate::dpop::{self, ProvenKey};
 use crate::engine::Engine;
 use crate::sign_in::Refreshed;
 use crate::wire::{OAuthError, Params, TokenKind, TokenText};
@@ -23,7 +24,7 @@ use super::record::{GrantRecord, RefreshRecord, Rotated, answer_name, grant_name
 use super::redeem::{commit, token_type, unwrap, with_grant};
 use super::{end, target};
 
-/// Gives new tokens for a refresh token. `jkt` is the thumbprint of the key the client proved.
+/// Gives new tokens for a refresh token, bound to the key that the client proved.
 ///
 /// # Errors
 /// As RFC 6749 §5.2; 503 when the store or the sign-in does not answer.
@@ -31,7 +32,7 @@ pub(crate) async fn refresh(
     engine: &Engine,
     client: &Client,
     params: &Params,
-    jkt: Option<&str>,
+    key: Option<&ProvenKey>,
 ) -> Result<TokenAnswer, OAuthError> {
     let token = params.get("refresh_token");
     let token = token.ok_or_else(|| OAuthError::invalid_request("refresh_token is missing"))?;
@@ -41,17 +42,17 @@ pub(crate) async fn refresh(
         if !client.may(GrantType::RefreshToken) {
             return Err(OAuthError::unauthorized_client("the client did not register for refresh_token"));
         }
-        if held.token.jkt.is_some() && held.token.jkt.as_deref() != jkt {
+        if held.token.jkt.is_some() && held.token.jkt.as_deref() != key.map(ProvenKey::jkt) {
             return Err(OAuthError::invalid_grant("the refresh token is bound to another key"));
         }
         match &held.token.rotated {
             Some(rotated) => {
-                if let Some(answer) = again(engine, &token, &held, rotated, params).await? {
+                if let Some(answer) = again(engine, &token, &held, rotated, (params, key)).await? {
                     return Ok(answer);
                 }
             }
             None => {
-                if let Some(answer) = rotate(engine, &token, &held, params, jkt).await? {
+                if let Some(answer) = rotate(engine, &token, &held, (client, params, key)).await? {
                     let event = engine.event("token_refreshed", Outcome::Allowed);
                     engine.audit.record(with_grant(event, &held.grant));
                     return Ok(answer);
@@ -101,8 +102,9 @@ async fn again(
     token: &TokenText,
     held: &Held,
     rotated: &Rotated,
-    params: &Params,
+    (params, key): (&Params, Option<&ProvenKey>),
 ) -> Result<Option<TokenAnswer>, OAuthError> {
+    dpop::spend(engine, key).await?;
     let partition = token.partition();
     let now = engine.now();
     let since = now.since(Timestamp::from_millis(rotated.at));
@@ -115,9 +117,9 @@ async fn again(
         None => false,
     };
     if since < engine.lifetimes.replay && unused {
-        if request_of(engine, params) != rotated.request {
+        if request_of(engine, params, key) != rotated.request {
             return Err(OAuthError::invalid_grant(
-                "the refresh token was used with another scope or resource",
+                "the refresh token was used with another scope, resource or key",
             ));
         }
         let Some(answer) = answer else { return Ok(None) };
@@ -129,7 +131,7 @@ async fn again(
         engine.audit.record(with_grant(event, &held.grant));
         return Ok(Some(answer));
     }
-    end::end(engine, partition, "refresh_reuse").await?;
+    end(engine, partition, "refresh_reuse").await?;
     let event = engine
         .event("refresh_reuse", Outcome::Denied)
         .because("a used refresh token came back: the grant ends");
@@ -142,8 +144,7 @@ async fn rotate(
     engine: &Engine,
     token: &TokenText,
     held: &Held,
-    params: &Params,
-    jkt: Option<&str>,
+    (client, params, proven): (&Client, &Params, Option<&ProvenKey>),
 ) -> Result<Option<TokenAnswer>, OAuthError> {
     let partition = token.partition();
     // What is wrong with the request is said before the sign-in is asked, which may cost a call elsewhere.
@@ -156,6 +157,7 @@ async fn rotate(
     };
     let scopes = target::scopes(engine, params.get("scope"), &grant, &resource)?;
     let now = engine.now();
+    let jkt = proven.map(ProvenKey::jkt);
     let order = Order {
         partition,
         grant: &grant,
@@ -168,7 +170,7 @@ async fn rotate(
     let (batch, access) = mint::access(engine, Batch::new(), &order)?;
     // What the client did not name stays as it was: narrowing is for one access token (RFC 6749 §6).
     let usual = Order { resource: held.token.resource.clone(), ..order };
-    let (batch, successor) = mint::refresh(engine, batch, &usual)?;
+    let (batch, successor) = mint::refresh(engine, batch, &usual, mint::binding(client, jkt))?;
     let answer = TokenAnswer {
         access_token: access.text,
         token_type: token_type(jkt).to_owned(),
@@ -183,7 +185,7 @@ async fn rotate(
         rotated: Some(Rotated {
             at: now.as_millis(),
             successor: successor.name().to_string(),
-            request: request_of(engine, params),
+            request: request_of(engine, params, proven),
         }),
         ..held.token.clone()
     };
@@ -199,6 +201,7 @@ async fn rotate(
         batch.put(answer_name(&token.name()), sealed, Some(now + engine.lifetimes.replay))
     };
     let batch = if changed { batch.put_json(grant_name(), &grant, Some(grant.expires_at))? } else { batch };
+    dpop::spend(engine, proven).await?;
     Ok(commit(engine, partition, batch, &token.name()).await?.then_some(answer))
 }
 
@@ -241,19 +244,20 @@ async fn ask_sign_in(
             Ok(Some(Current { grant, changed: true, key }))
         }
         Refreshed::Ended => {
-            end::end(engine, partition, "sign_in_ended").await?;
+            end(engine, partition, "sign_in_ended").await?;
             Ok(None)
         }
         Refreshed::Unavailable => Err(OAuthError::unavailable(Duration::from_secs(5))),
     }
 }
 
-/// What a repetition must have in common with the first request, beside token, client and key.
-fn request_of(engine: &Engine, params: &Params) -> String {
+/// What a repetition must have in common with the first request, beside token and client.
+fn request_of(engine: &Engine, params: &Params, key: Option<&ProvenKey>) -> String {
     let scopes =
         params.get("scope").map(|text| mcp_core::Scopes::parse(text).to_string()).unwrap_or_default();
     let resource = params.get("resource").and_then(|identifier| engine.resource(identifier));
-    format!("{scopes}\n{}", resource.map(|resource| resource.identifier()).unwrap_or_default())
+    let resource = resource.map(|resource| resource.identifier()).unwrap_or_default();
+    format!("{scopes}\n{resource}\n{}", key.map(ProvenKey::jkt).unwrap_or_default())
 }
 
 fn unknown() -> OAuthError {

@@ -2,6 +2,7 @@
 
 use mcp_core::Scopes;
 
+use crate::client::Client;
 use crate::engine::Engine;
 use crate::wire::{OAuthError, Params};
 
@@ -15,8 +16,26 @@ pub(super) fn resource(
     grant: &GrantRecord,
     usual: Option<&str>,
 ) -> Result<String, OAuthError> {
+    let chosen = named(engine, params.all("resource"))?.or_else(|| usual.map(str::to_owned)).or_else(|| {
+        match grant.resources.as_slice() {
+            [only] => Some(only.clone()),
+            _ => None,
+        }
+    });
+    match chosen {
+        Some(chosen) if grant.resources.contains(&chosen) => Ok(chosen),
+        Some(_) => Err(OAuthError::invalid_target("the grant is not for this resource")),
+        None => Err(OAuthError::invalid_target("the grant is for several resources: name one")),
+    }
+}
+
+/// The one resource that is named, however often; `None` where none is.
+pub(super) fn named<'a>(
+    engine: &Engine,
+    identifiers: impl Iterator<Item = &'a str>,
+) -> Result<Option<String>, OAuthError> {
     let mut named: Option<String> = None;
-    for identifier in params.all("resource") {
+    for identifier in identifiers {
         let Some(resource) = engine.resource(identifier) else {
             return Err(OAuthError::invalid_target("the resource is not one of this server"));
         };
@@ -26,14 +45,26 @@ pub(super) fn resource(
         }
         named = Some(identifier.to_owned());
     }
-    let chosen = named.or_else(|| usual.map(str::to_owned)).or_else(|| match grant.resources.as_slice() {
-        [only] => Some(only.clone()),
-        _ => None,
-    });
-    match chosen {
-        Some(chosen) if grant.resources.contains(&chosen) => Ok(chosen),
-        Some(_) => Err(OAuthError::invalid_target("the grant is not for this resource")),
-        None => Err(OAuthError::invalid_target("the grant is for several resources: name one")),
+    Ok(named)
+}
+
+/// Whether a client may have tokens for a resource without a user's consent to it: whether the operator said so, or said
+/// nothing.
+pub(super) fn is_allowed(engine: &Engine, client: &Client, identifier: &str) -> bool {
+    let means = |own: &String| engine.resource(own).is_some_and(|own| own.identifier() == identifier);
+    client.resources.as_ref().is_none_or(|list| list.iter().any(means))
+}
+
+/// The one resource that a client wants a token for itself for: the one it names; without a name, the first of those it may.
+pub(super) fn of_client(engine: &Engine, client: &Client, params: &Params) -> Result<String, OAuthError> {
+    let forbidden = || OAuthError::invalid_target("the client may not have tokens for this resource");
+    match named(engine, params.all("resource"))? {
+        Some(named) if is_allowed(engine, client, &named) => Ok(named),
+        Some(_) => Err(forbidden()),
+        None => {
+            let mut own = engine.resources.iter().map(|resource| resource.identifier());
+            own.find(|own| is_allowed(engine, client, own)).map(str::to_owned).ok_or_else(forbidden)
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::browser::BrowserLimits;
 use crate::client::{Client, ClientAuthentication, ClientOrigin, Clients, ClientsConfig, GrantType};
+use crate::dpop::{DpopChecks, DpopPolicy, ProvenKey};
 use crate::engine::Engine;
 use crate::pages::Pages;
 use crate::scope_info::{ScopeCatalogue, ScopeInfo};
@@ -23,14 +24,14 @@ use crate::wire::{CodeChallenge, OAuthError, Params};
 
 use super::*;
 
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CALLBACK: &str = "https://c.test/cb";
-const RS: &str = "https://mcp.test/mcp";
-const RS2: &str = "https://mcp.test/mcp2";
+pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub(crate) const CALLBACK: &str = "https://c.test/cb";
+pub(crate) const RS: &str = "https://mcp.test/mcp";
+pub(crate) const RS2: &str = "https://mcp.test/mcp2";
 
 /// Says at a refresh whatever it is told.
 #[derive(Debug, Default)]
-struct Scripted {
+pub(crate) struct Scripted {
     refreshed: std::sync::Mutex<Option<Refreshed>>,
     ended: AtomicUsize,
 }
@@ -54,19 +55,23 @@ impl SignIn for Scripted {
     }
 }
 
-struct World {
-    engine: Engine,
-    clock: FakeClock,
+pub(crate) struct World {
+    pub(crate) engine: Engine,
+    pub(crate) clock: FakeClock,
     sign_in: Arc<Scripted>,
-    web: Client,
+    pub(crate) web: Client,
     other: Client,
 }
 
-async fn world() -> World {
+pub(crate) async fn world() -> World {
+    world_with(DpopPolicy::new(), MemoryStore::new()).await
+}
+
+pub(crate) async fn world_with(dpop: DpopPolicy, store: impl mcp_store::Store) -> World {
     let clock = FakeClock::default();
     let url: PublicUrl = "https://mcp.test".parse().unwrap();
     let shared: Arc<dyn Clock> = Arc::new(clock.clone());
-    let vault = Vault::open(Arc::new(MemoryStore::new()), None, shared.clone()).await.unwrap();
+    let vault = Vault::open(Arc::new(store), None, shared.clone()).await.unwrap();
     let sign_in = Arc::new(Scripted::default());
     let mut scopes = ScopeCatalogue::default();
     for name in ["mcp:read", "mcp:write"] {
@@ -81,6 +86,8 @@ async fn world() -> World {
         resources,
         clock: shared,
         audit: Audit::default(),
+        dpop: DpopChecks::start(&dpop, &vault).unwrap(),
+        idps: crate::idp::Idps::default(),
         vault,
         sign_in: sign_in.clone(),
         clients: Clients::start(&ClientsConfig::default(), &site).unwrap(),
@@ -99,7 +106,7 @@ async fn world() -> World {
     World { engine, clock, sign_in, web: client("web"), other: client("other") }
 }
 
-fn client(id: &str) -> Client {
+pub(crate) fn client(id: &str) -> Client {
     Client {
         id: id.into(),
         origin: ClientOrigin::Operator,
@@ -119,19 +126,32 @@ fn client(id: &str) -> Client {
     }
 }
 
-fn params(pairs: &[(&str, &str)]) -> Params {
+pub(crate) fn params(pairs: &[(&str, &str)]) -> Params {
     Params::from_pairs(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
 }
 
 impl World {
-    async fn code(&self) -> String {
+    pub(crate) async fn code(&self) -> String {
         self.code_for(&[RS]).await
     }
 
-    async fn code_for(&self, resources: &[&str]) -> String {
+    pub(crate) async fn code_for(&self, resources: &[&str]) -> String {
+        self.code_as("ada", resources).await.unwrap()
+    }
+
+    pub(crate) async fn code_of_user(&self, subject: &str) -> Result<String, mcp_store::StoreError> {
+        self.code_as(subject, &[RS]).await
+    }
+
+    /// How often the sign-in was told of an end.
+    pub(crate) fn sign_in_ended(&self) -> usize {
+        self.sign_in.ended.load(Ordering::Relaxed)
+    }
+
+    async fn code_as(&self, subject: &str, resources: &[&str]) -> Result<String, mcp_store::StoreError> {
         let partition = Partition::random();
         let hash = Base64UrlUnpadded::encode_string(digest(&SHA256, VERIFIER.as_bytes()).as_ref());
-        let user = User::new("ada", "Ada", self.clock.now())
+        let user = User::new(subject, "Ada", self.clock.now())
             .props(json!({ "email": "ada@example.com" }))
             .memory(json!({ "upstream": "secret" }));
         let new = NewGrant {
@@ -145,13 +165,12 @@ impl World {
             jkt: None,
             refreshable: true,
         };
-        let (batch, code) =
-            begin(&self.engine, Batch::new(), new, ConsentGranted::witnessed()).await.unwrap();
-        assert!(self.engine.vault.commit(&partition, batch).await.unwrap().is_done());
-        code.expose().to_owned()
+        let (batch, code) = begin(&self.engine, Batch::new(), new, ConsentGranted::witnessed()).await?;
+        assert!(self.engine.vault.commit(&partition, batch).await?.is_done());
+        Ok(code.expose().to_owned())
     }
 
-    async fn redeem(
+    pub(crate) async fn redeem(
         &self,
         client: &Client,
         code: &str,
@@ -162,27 +181,40 @@ impl World {
             pairs.retain(|(own, _)| own != name);
             pairs.push((name, value));
         }
-        redeem(&self.engine, client, &params(&pairs), None).await
+        self.redeem_with(client, &pairs, None).await
     }
 
-    async fn tokens(&self) -> TokenAnswer {
+    pub(crate) async fn redeem_with(
+        &self,
+        client: &Client,
+        pairs: &[(&str, &str)],
+        key: Option<&ProvenKey>,
+    ) -> Result<TokenAnswer, OAuthError> {
+        redeem(&self.engine, client, &params(pairs), key).await
+    }
+
+    pub(crate) async fn tokens(&self) -> TokenAnswer {
         self.redeem(&self.web, &self.code().await, &[]).await.unwrap()
     }
 
-    async fn refresh(&self, token: &str, more: &[(&str, &str)]) -> Result<TokenAnswer, OAuthError> {
+    pub(crate) async fn refresh(
+        &self,
+        token: &str,
+        more: &[(&str, &str)],
+    ) -> Result<TokenAnswer, OAuthError> {
         let mut pairs = vec![("refresh_token", token)];
         pairs.extend_from_slice(more);
         refresh(&self.engine, &self.web, &params(&pairs), None).await
     }
 
     /// Whether an access token is good, asked past every cache.
-    async fn is_good(&self, token: &str) -> bool {
+    pub(crate) async fn is_good(&self, token: &str) -> bool {
         let Ok(place) = place_of(&self.engine, token) else { return false };
         still_good(&self.engine, &place).await.is_ok()
     }
 }
 
-fn refresh_of(answer: &TokenAnswer) -> &str {
+pub(crate) fn refresh_of(answer: &TokenAnswer) -> &str {
     answer.refresh_token.as_deref().unwrap()
 }
 
@@ -423,13 +455,13 @@ async fn the_sign_in_has_a_word_at_each_refresh() {
 async fn ending_the_grants_of_a_user_or_a_client_kills_codes_and_tokens() {
     let world = world().await;
     let (code, held) = (world.code().await, world.tokens().await);
-    assert_eq!(list_of_user(&world.engine, "ada").await.unwrap().len(), 2);
-    assert_eq!(list_of_client(&world.engine, &world.web.id).await.unwrap().len(), 2);
+    assert_eq!(page_of_user(&world.engine, "ada", None).await.unwrap().0.len(), 2);
+    assert_eq!(page_of_client(&world.engine, &world.web.id, None).await.unwrap().0.len(), 2);
     assert_eq!(end_of_user(&world.engine, "ada", "locked").await.unwrap(), 2);
     assert_eq!(world.redeem(&world.web, &code, &[]).await.unwrap_err().code(), "invalid_grant");
     assert_eq!(world.refresh(refresh_of(&held), &[]).await.unwrap_err().code(), "invalid_grant");
     assert!(!world.is_good(&held.access_token).await);
-    assert_eq!(list_of_user(&world.engine, "ada").await.unwrap(), []);
+    assert_eq!(page_of_user(&world.engine, "ada", None).await.unwrap().0, []);
     assert_eq!(end_of_client(&world.engine, &world.web.id, "deleted").await.unwrap(), 0);
 }
 

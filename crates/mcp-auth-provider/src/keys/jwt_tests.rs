@@ -1,17 +1,19 @@
 //! JWT access tokens over real sockets: here, and at a resource server that has nothing but the published keys.
 
-use std::sync::Arc;
+#![cfg(feature = "fetch")]
+
 use std::time::Duration;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use mcp_auth_jwt::JwtAuthenticator;
-use mcp_auth_testkit::FakeClock;
+use mcp_auth_testkit::{FakeClock, Server};
+use mcp_core::{AuthErrorKind, ProtectedResource};
 use mcp_outbound::OutboundClient;
-use mcp_store::MemoryStore;
+use mcp_store::testkit::{Call, Fault};
 use serde_json::{Value, json};
 
 use crate::grant;
-use crate::testing::{Running, claims, client, elsewhere, params, part};
+use crate::testing::{Running, claims, client, elsewhere, elsewhere_on, params, part, store};
 use crate::{JwtTokens, Lifetimes};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -92,6 +94,11 @@ async fn whatever_is_changed_in_a_token_it_is_none_any_more() {
     for token in forged {
         assert_eq!(running.status("/mcp", &token).await, 401, "{token}");
     }
+    // A foreign issuer's is left to whoever stands behind in a composition.
+    let foreign = with(1, "iss", json!("https://other.test"));
+    let error = grant::place_of(running.engine(), &foreign).unwrap_err();
+    assert_eq!(*error.kind(), AuthErrorKind::NotMine);
+    assert!(grant::place_of(running.engine(), &with(1, "sub", json!("eve"))).is_ok());
     // Another signature of the key itself over the very same claims is another token: nobody issued it.
     let keys = running.engine().keys.as_ref().unwrap();
     let again = keys.sign("at+jwt", claims(&token).as_object().unwrap().clone()).unwrap();
@@ -172,13 +179,12 @@ async fn tokens_verify_elsewhere_across_a_rotation() {
 
 // covers: KR02
 #[tokio::test]
-async fn tokens_of_a_key_taken_back_are_refused_at_every_node_and_elsewhere() {
-    let (store, clock) = (Arc::new(MemoryStore::new()), FakeClock::new());
-    let one = Running::on(store, clock.clone(), |p| p.jwt_access_tokens(JwtTokens::es256())).await;
+async fn tokens_of_a_key_taken_back_are_refused_here_and_elsewhere() {
+    let one = Running::start(|p| p.jwt_access_tokens(JwtTokens::es256())).await;
     let web = client("web");
     let tokens = one.tokens(&web, "ada").await;
     let outside = JwtAuthenticator::issuer(&*one.url).http_client(loopback()).audience(one.resource("/mcp"));
-    let (_server, there) = elsewhere(&clock, outside).await;
+    let (_server, there) = elsewhere(&one.clock, outside).await;
     assert_eq!(one.status("/mcp", &tokens.access_token).await, 200);
     assert_eq!(there.post("/elsewhere").bearer(&tokens.access_token).send().await.status(), 200);
 
@@ -194,7 +200,7 @@ async fn tokens_of_a_key_taken_back_are_refused_at_every_node_and_elsewhere() {
     let fresh = grant::refresh(one.engine(), &web, &params(&pairs), None).await.unwrap();
     assert_eq!(one.status("/mcp", &fresh.access_token).await, 200);
     // Elsewhere, when the key set is fetched again.
-    clock.advance(300 * SECOND);
+    one.clock.advance(300 * SECOND);
     assert_eq!(there.post("/elsewhere").bearer(&fresh.access_token).send().await.status(), 200);
     assert_eq!(there.post("/elsewhere").bearer(&tokens.access_token).send().await.status(), 401);
 }
@@ -212,7 +218,8 @@ async fn without_jwt_tokens_the_key_set_is_empty_and_not_advertised_to_oauth_cli
 
 #[tokio::test]
 async fn tokens_of_either_form_live_on_when_the_form_changes() {
-    let (store, clock) = (Arc::new(MemoryStore::new()), FakeClock::new());
+    let clock = FakeClock::new();
+    let store = store(&clock);
     let opaque = Running::on(store.clone(), clock.clone(), |provider| provider).await;
     let token = opaque.tokens(&client("web"), "ada").await.access_token;
     assert!(token.starts_with("mcp_at_"));
@@ -222,4 +229,48 @@ async fn tokens_of_either_form_live_on_when_the_form_changes() {
     let token = jwt.tokens(&client("web"), "ada").await.access_token;
     let place = grant::place_of(jwt.engine(), &token).unwrap();
     assert!(grant::still_good(opaque.engine(), &place).await.is_ok());
+}
+
+// covers: KR04
+#[tokio::test]
+async fn while_the_store_is_down_there_is_no_old_key_set_and_no_verdict() {
+    let running = Running::start(|provider| provider.jwt_access_tokens(JwtTokens::es256())).await;
+    let token = running.tokens(&client("web"), "ada").await.access_token;
+    let outside =
+        JwtAuthenticator::issuer(&*running.url).http_client(loopback()).audience(running.resource("/mcp"));
+    let (_server, there) = elsewhere(&running.clock, outside).await;
+
+    running.store.fail_always(Call::Get, Fault::Unavailable);
+    running.clock.advance(15 * SECOND);
+    let answer = running.http.get("/jwks").send().await.expect_status(503);
+    assert!(answer.header("retry-after").is_some() && !answer.text().contains("keys"));
+    assert_eq!(running.status("/mcp", &token).await, 503);
+    assert_eq!(there.post("/elsewhere").bearer(&token).send().await.status(), 200, "it has the keys");
+
+    running.store.heal();
+    running.clock.advance(SECOND);
+    assert_eq!(jwks(&running).await["keys"].as_array().unwrap().len(), 1);
+    assert_eq!(running.status("/mcp", &token).await, 200);
+}
+
+// covers: RS06, AUTH-65
+#[tokio::test]
+async fn a_resource_of_another_site_takes_the_tokens_for_it_and_no_others() {
+    let listener = Server::listener().await.unwrap();
+    let site = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let resource = ProtectedResource::new(&site, "/elsewhere");
+    let running = Running::start(|provider| {
+        provider.jwt_access_tokens(JwtTokens::es256()).resource_elsewhere(resource.clone())
+    })
+    .await;
+    let outside = JwtAuthenticator::issuer(&*running.url).http_client(loopback());
+    let (_server, there) = elsewhere_on(listener, &running.clock, outside).await;
+
+    let web = client("web");
+    let here = running.tokens(&web, "ada").await.access_token;
+    let for_it = running.tokens_for(&web, "ada", resource.identifier()).await.access_token;
+    assert_eq!(claims(&for_it)["aud"], json!(resource.identifier()));
+    let status = async |token: &str| there.post("/elsewhere").bearer(token).send().await.status();
+    assert_eq!((status(&for_it).await, status(&here).await), (200, 401));
+    assert_eq!((running.status("/mcp", &for_it).await, running.status("/mcp", &here).await), (401, 200));
 }

@@ -14,7 +14,7 @@
 //! something is due. A server that sleeps for a month makes its next key when it wakes, and publishes it before it signs.
 
 mod builder;
-#[cfg(all(test, feature = "fetch"))]
+#[cfg(test)]
 mod jwt_tests;
 mod keeper;
 mod ring;

@@ -319,6 +319,12 @@ mod tests {
         ring.rotate(&policy(), START, fresh("b"));
         assert!(ring.retire(&policy(), START, "a", fresh("c")));
         assert_eq!(ids(&ring, START), [("b", Use::Signs)]);
+        // Also where an older one is there still.
+        let mut older = begun();
+        older.rotate(&policy(), START, fresh("b"));
+        older.rotate(&policy(), now, fresh("c"));
+        assert!(older.retire(&policy(), now, "b", fresh("d")));
+        assert_eq!(ids(&older, now), [("a", Use::Verifies), ("c", Use::Signs)]);
         // It is forgotten when nothing it signed can live.
         ring.maintain(&policy(), START + HOUR + SLACK, None);
         assert!(!ring.is_retired("a"));
@@ -360,6 +366,7 @@ mod tests {
             let mut ring = Ring::default();
             let (mut now, mut made) = (START, 0u32);
             let mut tokens: Vec<(String, Timestamp)> = Vec::new();
+            let mut newest = 0u32;
             for (minutes, what) in steps {
                 now = now + Duration::from_secs(minutes * 60);
                 made += 1;
@@ -378,6 +385,9 @@ mod tests {
                 }
                 let signer = ring.signer(now).unwrap().id.clone();
                 prop_assert!(!ring.is_retired(&signer));
+                let number: u32 = signer.parse().unwrap();
+                prop_assert!(number >= newest, "no older key signs again");
+                newest = number;
                 tokens.push((signer, now + policy.longest));
                 let published: Vec<String> =
                     ring.published(now).map(|(key, ..)| key.id.clone()).collect();

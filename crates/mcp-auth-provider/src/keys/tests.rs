@@ -1,18 +1,17 @@
 //! The keys over a store: several nodes, rotation, keys taken back, a store that fails.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use mcp_auth_testkit::FakeClock;
 use mcp_core::audit::Audit;
-use mcp_core::{ConfigError, Issuer, SecretKey, Timestamp, async_trait};
-use mcp_store::{
-    Batch, Committed, Cursor, Entry, MemoryStore, Name, Partition, PartitionPage, Record, RootKey,
-    RootKeyPlace, Store, StoreError, Swept, Vault,
-};
+use mcp_core::{Clock, Issuer, SecretKey};
+use mcp_store::testkit::{Call, Fault, FaultyStore};
+use mcp_store::{RootKey, Store, Vault};
 use serde_json::{Map, Value};
+
+use crate::testing::store;
 
 use super::{JwtTokens, KeyUse, SigningKeys};
 
@@ -20,9 +19,9 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-async fn node(store: &Arc<impl Store>, clock: &FakeClock) -> SigningKeys {
+async fn node(store: &FaultyStore, clock: &FakeClock) -> SigningKeys {
     let root = RootKey::from_secret(&SecretKey::new(vec![7; 32]).unwrap());
-    let vault = Vault::open(store.clone(), Some(root), Arc::new(clock.clone())).await.unwrap();
+    let vault = Vault::open(Arc::new(store.clone()), Some(root), Arc::new(clock.clone())).await.unwrap();
     let issuer = Issuer::new("https://as.test");
     SigningKeys::start(&vault, &Audit::default(), &issuer, &JwtTokens::eddsa(), HOUR).await.unwrap()
 }
@@ -43,7 +42,8 @@ fn published(keys: &SigningKeys) -> Vec<String> {
 
 #[tokio::test]
 async fn nodes_that_start_at_once_agree() {
-    let (store, clock) = (Arc::new(MemoryStore::new()), FakeClock::new());
+    let clock = FakeClock::new();
+    let store = store(&clock);
     let nodes: Vec<_> = (0..16)
         .map(|_| {
             let (store, clock) = (store.clone(), clock.clone());
@@ -63,7 +63,8 @@ async fn nodes_that_start_at_once_agree() {
 // covers: KR01, MD07
 #[tokio::test]
 async fn a_rotation_overlaps_at_every_node() {
-    let (store, clock) = (Arc::new(MemoryStore::new()), FakeClock::new());
+    let clock = FakeClock::new();
+    let store = store(&clock);
     let (one, two) = (node(&store, &clock).await, node(&store, &clock).await);
     let first = signs(&one);
 
@@ -95,7 +96,8 @@ async fn a_rotation_overlaps_at_every_node() {
 // covers: KR02
 #[tokio::test]
 async fn a_key_taken_back_is_gone_everywhere_within_the_bound() {
-    let (store, clock) = (Arc::new(MemoryStore::new()), FakeClock::new());
+    let clock = FakeClock::new();
+    let store = store(&clock);
     let (one, two) = (node(&store, &clock).await, node(&store, &clock).await);
     let leaked = signs(&one);
     assert!(one.retire(&leaked, "operator").await.unwrap());
@@ -114,7 +116,8 @@ async fn a_key_taken_back_is_gone_everywhere_within_the_bound() {
 
 #[tokio::test]
 async fn an_operator_sees_what_each_key_is_for() {
-    let (store, clock) = (Arc::new(MemoryStore::new()), FakeClock::new());
+    let clock = FakeClock::new();
+    let store = store(&clock);
     let keys = node(&store, &clock).await;
     let next = keys.rotate("operator").await.unwrap().unwrap();
     assert_eq!(keys.rotate("operator").await.unwrap().unwrap(), next, "one waits already");
@@ -131,10 +134,11 @@ async fn an_operator_sees_what_each_key_is_for() {
 
 #[tokio::test]
 async fn the_private_key_is_nowhere_readable() {
-    let (store, clock) = (Arc::new(MemoryStore::new()), FakeClock::new());
+    let clock = FakeClock::new();
+    let store = store(&clock);
     let keys = node(&store, &clock).await;
     let record = store
-        .get(&super::keeper::partition(), &[super::keeper::name()], clock_now(&clock))
+        .get(&super::keeper::partition(), &[super::keeper::name()], clock.now())
         .await
         .unwrap()
         .remove(0)
@@ -143,15 +147,12 @@ async fn the_private_key_is_nowhere_readable() {
     assert!(!format!("{keys:?}").contains("PRIVATE"));
 }
 
-fn clock_now(clock: &FakeClock) -> Timestamp {
-    mcp_core::Clock::now(clock)
-}
-
 #[tokio::test]
 async fn a_node_without_its_store_soon_signs_nothing_and_publishes_nothing() {
-    let (store, clock) = (Arc::new(Flaky::default()), FakeClock::new());
+    let clock = FakeClock::new();
+    let store = store(&clock);
     let keys = node(&store, &clock).await;
-    store.down.store(true, Ordering::SeqCst);
+    store.fail_always(Call::Get, Fault::Unavailable);
     clock.advance(14 * SECOND);
     keys.keep_up().await.unwrap();
     clock.advance(SECOND);
@@ -162,7 +163,7 @@ async fn a_node_without_its_store_soon_signs_nothing_and_publishes_nothing() {
 
     // It is asked once a second, not once a request.
     assert!(keys.keep_up().await.is_err());
-    store.down.store(false, Ordering::SeqCst);
+    store.heal();
     assert!(keys.keep_up().await.is_err());
     clock.advance(SECOND);
     keys.keep_up().await.unwrap();
@@ -171,81 +172,11 @@ async fn a_node_without_its_store_soon_signs_nothing_and_publishes_nothing() {
 
 #[tokio::test]
 async fn a_lost_answer_does_not_hide_that_a_key_was_taken_back() {
-    let (store, clock) = (Arc::new(Flaky::default()), FakeClock::new());
+    let clock = FakeClock::new();
+    let store = store(&clock);
     let keys = node(&store, &clock).await;
     let leaked = signs(&keys);
-    store.forgetful.store(true, Ordering::SeqCst);
+    store.fail_next(Call::Commit, Fault::LostAnswer);
     assert!(keys.retire(&leaked, "operator").await.unwrap());
     assert_ne!(signs(&keys), leaked);
-}
-
-/// A store that is down, or that carries out a commit and loses its answer.
-#[derive(Debug, Default)]
-struct Flaky {
-    inner: MemoryStore,
-    down: AtomicBool,
-    forgetful: AtomicBool,
-}
-
-impl Flaky {
-    fn check(&self) -> Result<(), StoreError> {
-        match self.down.load(Ordering::SeqCst) {
-            true => Err(StoreError::unavailable("down")),
-            false => Ok(()),
-        }
-    }
-}
-
-#[async_trait]
-impl Store for Flaky {
-    async fn start(&self) -> Result<(), ConfigError> {
-        self.inner.start().await
-    }
-
-    async fn get(
-        &self,
-        partition: &Partition,
-        names: &[Name],
-        now: Timestamp,
-    ) -> Result<Vec<Option<Record>>, StoreError> {
-        self.check()?;
-        self.inner.get(partition, names, now).await
-    }
-
-    async fn commit(
-        &self,
-        partition: &Partition,
-        batch: Batch,
-        now: Timestamp,
-    ) -> Result<Committed, StoreError> {
-        self.check()?;
-        let done = self.inner.commit(partition, batch, now).await?;
-        match self.forgetful.swap(false, Ordering::SeqCst) {
-            true => Err(StoreError::unknown("lost")),
-            false => Ok(done),
-        }
-    }
-
-    async fn scan(
-        &self,
-        partition: &Partition,
-        prefix: &str,
-        after: Option<&Name>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<Entry>, StoreError> {
-        self.inner.scan(partition, prefix, after, limit, now).await
-    }
-
-    async fn partitions(&self, after: Option<&Cursor>, limit: usize) -> Result<PartitionPage, StoreError> {
-        self.inner.partitions(after, limit).await
-    }
-
-    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept, StoreError> {
-        self.inner.sweep(now, limit).await
-    }
-
-    fn root_key(&self) -> RootKeyPlace {
-        self.inner.root_key()
-    }
 }

@@ -25,6 +25,7 @@
 //! # }
 //! ```
 
+mod browsers;
 mod error;
 mod grants;
 mod purge;

@@ -39,7 +39,10 @@ pub trait SignIn: fmt::Debug + Send + Sync + 'static {
     /// The paths its pages post to and its redirects come back to.
     fn routes(&self) -> Vec<SignInRoute>;
 
-    /// Goes one step on: with the request that begins it (path of `/authorize`), or with one to a route of its own.
+    /// Goes one step on: with the request that [begins](BrowserRequest::begins) it, or with one to a route of its own.
+    ///
+    /// It may be asked to begin more than once: pages are loaded again, and two windows can be at it at the same time. A
+    /// beginning must change nothing but its [memory](SignInState::memory), and can go on with what it finds there.
     async fn step(&self, state: &mut SignInState, request: BrowserRequest) -> Step;
 
     /// Asked before a browser that stayed signed in is let through: is this user still one of ours, by the same proof? Only
@@ -131,6 +134,9 @@ pub struct SignInState {
     /// Whether the user has to prove anew who it is, though somebody may be signed in here or elsewhere: the client wants it
     /// (`prompt=login`), or the user wants to be somebody else.
     pub fresh: bool,
+    /// A name of this browser: the same in all its transactions, and no secret. Whoever signed in with it before is most likely
+    /// in front of it again.
+    pub browser: Option<String>,
 }
 
 /// What a browser sent, after the engine has made sure that it is the browser of this transaction.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use mcp_core::Body;
 use mcp_store::StoreError;
 
@@ -13,13 +13,14 @@ pub(crate) struct OAuthError {
     code: &'static str,
     status: StatusCode,
     description: &'static str,
-    headers: HeaderMap,
+    // Two at most. A map would be so large that every function that can fail would carry it around.
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl OAuthError {
     /// Any error.
     pub(crate) fn new(status: StatusCode, code: &'static str, description: &'static str) -> Self {
-        Self { code, status, description, headers: HeaderMap::new() }
+        Self { code, status, description, headers: Vec::new() }
     }
 
     /// 400 `invalid_request`.
@@ -32,7 +33,7 @@ impl OAuthError {
         let mut error = Self::new(StatusCode::UNAUTHORIZED, "invalid_client", description);
         if basic {
             let challenge = HeaderValue::from_static("Basic realm=\"token endpoint\", charset=\"UTF-8\"");
-            error.headers.insert(WWW_AUTHENTICATE, challenge);
+            error = error.with_header(WWW_AUTHENTICATE, challenge);
         }
         error
     }
@@ -70,14 +71,15 @@ impl OAuthError {
     }
 
     /// Says when to come back.
-    pub(crate) fn with_retry_after(mut self, span: Duration) -> Self {
-        self.headers.insert(RETRY_AFTER, HeaderValue::from(span.as_millis().div_ceil(1000).max(1) as u64));
-        self
+    pub(crate) fn with_retry_after(self, span: Duration) -> Self {
+        let seconds = u64::try_from(span.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+        self.with_header(RETRY_AFTER, HeaderValue::from(seconds.max(1)))
     }
 
     /// Adds a header.
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.headers.retain(|(own, _)| *own != name);
+        self.headers.push((name, value));
         self
     }
 

@@ -11,6 +11,9 @@ const MAX_PARAMS: usize = 64;
 /// The most bytes one value may have, decoded. A signed assertion is the longest there is.
 const MAX_VALUE: usize = 16 * 1024;
 
+/// What [`Params::parse`] says of a value that is too long: its length is wrong, and not what it is.
+pub(crate) const TOO_LONG: &str = "a parameter is too long";
+
 /// Parameters of one request. `Debug` shows their names only.
 #[derive(Clone, Default)]
 pub(crate) struct Params {
@@ -34,7 +37,7 @@ impl Params {
             let name = decode(halves.next().unwrap_or_default())?;
             let value = decode(halves.next().unwrap_or_default())?;
             if value.len() > MAX_VALUE || name.len() > MAX_VALUE {
-                return Err("a parameter is too long");
+                return Err(TOO_LONG);
             }
             if seen.contains(&name) && name != "resource" && name != "audience" {
                 params.repeated.push(name.clone());

@@ -3,4 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up must fail")]
 
 mod browser;
+mod clients;
+mod machines;
 mod metadata;
+mod tokens;

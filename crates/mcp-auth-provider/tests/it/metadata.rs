@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use base64ct::{Base64, Encoding};
 use http::Method;
-use mcp_auth_provider::{BrowserRequest, OAuthProvider, ScopeInfo, SignIn, SignInRoute, SignInState, Step};
+use mcp_auth_jwt::{SigningAlgorithm, SigningKey};
+use mcp_auth_provider::{
+    BrowserRequest, OAuthProvider, Registration, ScopeInfo, SignIn, SignInRoute, SignInState, Step,
+};
 use mcp_auth_testkit::{Client, FakeClock, Server};
-use mcp_core::{Body, BoxService, Site, async_trait};
+use mcp_core::{Body, BoxService, Clock, Site, SystemClock, async_trait, random_id};
 use mcp_store::MemoryStore;
 use serde_json::{Value, json};
 
@@ -147,6 +151,7 @@ async fn everything_advertised_is_there() {
             assert!(![404, 405, 500, 501].contains(&answer.status()), "{name}: {}", answer.status());
         }
     }
+    assert!(document.get("registration_endpoint").is_none(), "nobody can register");
     for grant in document["grant_types_supported"].as_array().unwrap() {
         let form = [("grant_type", grant.as_str().unwrap()), ("client_id", "nobody")];
         let answer = client.post("/token").form(form).send().await;
@@ -154,4 +159,70 @@ async fn everything_advertised_is_there() {
     }
     let answer = client.post("/token").form([("grant_type", "password")]).send().await;
     assert!(answer.text().contains("unsupported_grant_type"));
+}
+
+// covers: MD06, AUTH-54
+#[tokio::test]
+async fn every_way_to_prove_oneself_that_is_advertised_works_at_every_endpoint_that_takes_it() {
+    let (_server, client, _) = site("https://mcp.test", provider().registration(Registration::open())).await;
+    let document = get(&client, OAUTH).await;
+    assert_eq!(document["registration_endpoint"], "https://mcp.test/register");
+    for (endpoint, form) in [
+        ("token", &[("grant_type", "refresh_token"), ("refresh_token", "mcp_rt_nothing")][..]),
+        ("revocation", &[("token", "nothing")][..]),
+        ("introspection", &[("token", "nothing")][..]),
+    ] {
+        let path = document[format!("{endpoint}_endpoint")].as_str().unwrap();
+        let path = path.strip_prefix("https://mcp.test").unwrap();
+        let methods = document[format!("{endpoint}_endpoint_auth_methods_supported")].as_array().unwrap();
+        assert!(methods.len() >= 2);
+        for method in methods {
+            let key = SigningKey::generate(SigningAlgorithm::Es256);
+            let mut metadata = json!({
+                "redirect_uris": ["https://c.test/cb"], "token_endpoint_auth_method": method,
+                "grant_types": ["authorization_code", "refresh_token"],
+            });
+            if method == "private_key_jwt" {
+                metadata["jwks"] = json!({ "keys": [key.public_jwk()] });
+            }
+            let known = client.post("/register").json(&metadata).send().await.expect_status(201).json();
+            assert_eq!(&known["token_endpoint_auth_method"], method);
+            let (id, secret) = (known["client_id"].as_str().unwrap(), known["client_secret"].as_str());
+            let mut form: Vec<(&str, String)> =
+                form.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+            let mut request = client.post(path);
+            match method.as_str().unwrap() {
+                "none" => form.push(("client_id", id.to_owned())),
+                "client_secret_basic" => {
+                    let pair = Base64::encode_string(format!("{id}:{}", secret.unwrap()).as_bytes());
+                    request = request.header("authorization", &format!("Basic {pair}"));
+                }
+                "client_secret_post" => {
+                    form.push(("client_id", id.to_owned()));
+                    form.push(("client_secret", secret.unwrap().to_owned()));
+                }
+                "private_key_jwt" => {
+                    form.push(("client_assertion", assertion(&key, id)));
+                    form.push(("client_assertion_type", ASSERTION.to_owned()));
+                }
+                other => panic!("{other} is advertised, and this test does not know it"),
+            }
+            let form = form.iter().map(|(name, value)| (*name, value.as_str()));
+            let answer = request.form(form).send().await;
+            let proven = answer.status() == 200 || answer.text().contains("invalid_grant");
+            assert!(proven, "{method} at {endpoint}: {answer}");
+        }
+    }
+}
+
+const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// A client's proof of itself (RFC 7523 §2.2).
+fn assertion(key: &SigningKey, client: &str) -> String {
+    let now = SystemClock.now().as_secs();
+    let claims = json!({
+        "iss": client, "sub": client, "aud": "https://mcp.test", "jti": random_id(), "iat": now, "exp": now + 60,
+    });
+    let Value::Object(claims) = claims else { unreachable!() };
+    key.jwt("client-authentication+jwt", claims).unwrap()
 }

@@ -20,8 +20,22 @@ pub(super) async fn server(link: &Link) -> Result<(), ConfigError> {
         let text: String = from_redis_value(answer)
             .map_err(|_| ConfigError::new("what answers at the Redis URL is no Redis"))?;
         judge(&Info::read(&text), matches!(link, Link::Cluster(_)))?;
+        look_at_fsync(link, slot).await;
     }
     Ok(())
+}
+
+/// Says what `INFO` does not, where one may ask.
+async fn look_at_fsync(link: &Link, slot: u16) {
+    let mut command = Cmd::new();
+    command.arg("CONFIG").arg("GET").arg("appendfsync");
+    let Ok(answer) = link.read(&command, Some(slot)).await else { return };
+    let setting = from_redis_value::<HashMap<String, String>>(answer).ok();
+    if setting.is_some_and(|setting| setting.get("appendfsync").is_some_and(|when| when != "always")) {
+        tracing::warn!(
+            "Redis acknowledges before it has written: a crash takes the last seconds; set appendfsync to always"
+        );
+    }
 }
 
 /// Runs every script on a partition that nobody else has: so each command in them is known to be allowed.

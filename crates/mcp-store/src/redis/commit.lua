@@ -40,7 +40,6 @@ for _ = 1, tonumber(ARGV[6]) do
   at = at + 2
 end
 
-redis.call('SET', KEYS[4], 'done', 'PX', ARGV[5])
 while at < #ARGV do
   local name, record, ends = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   if record == '' then
@@ -82,4 +81,6 @@ if count > 0 then
     end
   end
 end
+-- Last: a full server allows it after a deletion, and so can be emptied.
+redis.call('SET', KEYS[4], 'done', 'PX', ARGV[5])
 return { 'done' }

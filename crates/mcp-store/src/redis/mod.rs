@@ -41,13 +41,14 @@ use crate::{
 /// State in Redis 7 or newer, or what speaks its protocol and runs its scripts.
 ///
 /// A partition is three keys under one hash tag: `mcp:{partition}` with the records, `…:n` with their names in order, `…:e`
-/// with the moments at which they end. A commit is one script. Beside it stands a key for a minute that says that it
+/// with the moments at which they end. A commit is one script. Beside it stands a key for some seconds that says that it
 /// happened; that is how a commit whose answer was lost is found out about, instead of guessed at.
 ///
-/// What an acknowledged commit survives is up to the server. The end of the server process: with `appendonly yes`. Loss of
-/// power: with `appendfsync always`; with `everysec`, the default, all but the last second. A failover: what had reached
-/// the replica, because Redis copies after it answers. Who loses commits so has issued tokens that are not known any more,
-/// and may see a code redeemed twice; where that is too much, PostgreSQL with a synchronous standby is the back end.
+/// What an acknowledged commit survives is up to the server. With `appendonly yes` and `appendfsync always`: the end of its
+/// process and the loss of power. With `everysec`, the default: all but the last two seconds, and not only when power is
+/// lost, because Redis writes nothing while the disk is busy, and answers nevertheless. A failover: what had reached the
+/// replica, because Redis copies after it answers. Who loses commits so has issued tokens that are not known any more, and
+/// may see a code redeemed twice; where that is too much, PostgreSQL with a synchronous standby is the back end.
 ///
 /// The server must never evict: [`start`](Store::start) refuses every `maxmemory-policy` but `noeviction`. An evicted
 /// record is a session lost, or a proof that can be replayed.

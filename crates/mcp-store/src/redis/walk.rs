@@ -96,6 +96,11 @@ impl Place {
     }
 }
 
+/// How many keys one step looks at, and how many steps one call makes where it finds nothing: among the keys are those of
+/// others, and of attempts.
+const LOOK_AT: usize = 500;
+const STEPS: usize = 10;
+
 pub(super) async fn page(
     link: &Link,
     keys: &Keys,
@@ -109,16 +114,18 @@ pub(super) async fn page(
             Place::read(cursor.as_str()).ok_or(StoreError::invalid("a cursor that no Redis store made"))?
         }
     };
-    place.step(link, keys, limit).await?;
+    for _ in 0..STEPS {
+        place.step(link, keys, LOOK_AT).await?;
+        if !place.left.is_empty() || place.is_over() {
+            break;
+        }
+    }
     let partitions = place.left.drain(..place.left.len().min(limit)).collect();
     Ok(PartitionPage { partitions, next: (!place.is_over()).then(|| place.write()) })
 }
 
-/// How many keys one call looks at. Partitions in use clean themselves, and whole partitions that have ended go by
-/// themselves: what remains is little, and one call after the other finds it.
-const LOOK_AT: usize = 100;
-
-/// Deletes what a few partitions have that has expired. There is `more` as long as something is found.
+/// Deletes what has expired in the partitions that come next. Partitions in use clean themselves, and whole partitions that
+/// have ended go by themselves: what remains is little, so there is `more` only as long as something is found.
 pub(super) async fn sweep(
     link: &Link,
     keys: &Keys,
@@ -129,24 +136,28 @@ pub(super) async fn sweep(
     let limit = limit.clamp(1, 1000);
     // Whoever comes meanwhile, or after an error, begins a round of its own.
     let mut place = std::mem::take(&mut *round.lock().unwrap_or_else(PoisonError::into_inner));
-    place.step(link, keys, LOOK_AT).await?;
     let mut deleted = 0;
-    while let Some(partition) = place.left.last() {
-        let all = [keys.records(partition), keys.names(partition), keys.ends(partition)];
-        let most = (limit - deleted).to_string();
-        let arguments = [now.as_millis().to_string().into_bytes(), most.into()];
-        let answer = SWEEP.read(link, &all, &arguments).await?;
-        deleted += from_redis_value::<usize>(answer).map_err(|_| nonsense())?;
-        if deleted >= limit {
-            // This partition may have more.
+    for _ in 0..STEPS {
+        place.step(link, keys, LOOK_AT).await?;
+        while let Some(partition) = place.left.last() {
+            let all = [keys.records(partition), keys.names(partition), keys.ends(partition)];
+            let most = (limit - deleted).to_string();
+            let arguments = [now.as_millis().to_string().into_bytes(), most.into()];
+            let answer = SWEEP.read(link, &all, &arguments).await?;
+            deleted += from_redis_value::<usize>(answer).map_err(|_| nonsense())?;
+            if deleted >= limit {
+                // This partition may have more.
+                break;
+            }
+            place.left.pop();
+        }
+        if deleted > 0 || place.is_over() {
             break;
         }
-        place.left.pop();
     }
     let over = place.is_over();
-    let more = deleted > 0 && !over;
     *round.lock().unwrap_or_else(PoisonError::into_inner) = if over { Place::default() } else { place };
-    Ok(Swept { deleted, more })
+    Ok(Swept { deleted, more: deleted > 0 && !over })
 }
 
 #[cfg(test)]

@@ -9,20 +9,20 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::failure::Trouble;
 use super::place::Place;
-use super::schema;
+use super::schema::{self, STEPS};
 
 /// How long a connection waits for a lock that another process holds.
-pub(super) const LOCK_WAIT: Duration = Duration::from_secs(5);
+pub(super) const LOCK_WAIT: Duration = Duration::from_millis(if cfg!(test) { 300 } else { 5000 });
 
 /// How often it looks whether the lock is free. SQLite's own waiting backs off to 100 ms, which starves one of two busy
 /// processes.
 const LOCK_POLL: Duration = Duration::from_micros(500);
 
-/// Pages that a commit leaves in the write-ahead log before it also moves them into the database.
-const CHECKPOINT_PAGES: i64 = 4000;
+/// Pages in the write-ahead log from which on a commit moves them into the database itself, if nobody else did: 64 MiB.
+pub(super) const AUTO_PAGES: i64 = 16_000;
 
 /// What a log is cut to when it begins anew, in bytes.
-const LOG_LIMIT: i64 = 32 * 1024 * 1024;
+const LOG_LIMIT: i64 = 64 * 1024 * 1024;
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub(super) enum Role {
     Writer,
     /// One that reads.
     Reader,
+    /// The one that moves the log into the database.
+    Mover,
 }
 
 impl Role {
@@ -38,7 +40,9 @@ impl Role {
     fn cache_size(self) -> i64 {
         match self {
             Self::Writer => -8 * 1024,
-            Self::Reader => -2 * 1024,
+            Self::Reader => -4 * 1024,
+            // It copies pages without keeping them.
+            Self::Mover => -64,
         }
     }
 }
@@ -47,12 +51,13 @@ impl Role {
 pub(super) fn open_first(place: &Place) -> Result<Connection, ConfigError> {
     let failed = |error| schema::cannot(place, "opened", &error);
     let mut connection = connect(place).map_err(failed)?;
+    place.pin();
     // A file of another application must not even get another journal mode.
-    schema::recognise(&connection, place)?;
+    schema::recognise(&connection, place, STEPS)?;
     become_wal(&connection, place)?;
     configure(&connection, Role::Writer).map_err(failed)?;
     prove(&connection, place)?;
-    schema::migrate(&mut connection, place)?;
+    schema::migrate(&mut connection, place, STEPS)?;
     Ok(connection)
 }
 
@@ -70,6 +75,8 @@ fn connect(place: &Place) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(place.file(), flags)?;
     connection.busy_handler(Some(patient()))?;
+    // More than there are statements: each is compiled once.
+    connection.set_prepared_statement_cache_capacity(32);
     // The file is data. Whoever swaps it must not get code run by it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
@@ -123,7 +130,7 @@ fn configure(connection: &Connection, role: Role) -> rusqlite::Result<()> {
     // No memory mapping: it would count as resident memory, and turn a disk error into the death of the process.
     connection.pragma_update_and_check(None, "mmap_size", 0, |_| Ok(())).or_else(no_row)?;
     set("cache_size", role.cache_size())?;
-    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", AUTO_PAGES, |_| Ok(()))?;
     connection.pragma_update_and_check(None, "journal_size_limit", LOG_LIMIT, |_| Ok(()))?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     if role == Role::Reader {

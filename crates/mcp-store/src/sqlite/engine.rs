@@ -3,11 +3,12 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use mcp_core::ConfigError;
 
+use super::checkpoint::{self, Log};
 use super::connection::{self, Role};
 use super::link::Link;
 use super::place::Place;
@@ -22,6 +23,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) struct Engine {
     pub(super) writes: Writes,
     pub(super) reads: Reads,
+    log: Log,
     watch: Watch,
 }
 
@@ -46,25 +48,39 @@ impl Engine {
     }
 
     fn spawn_all(self: &Arc<Self>, place: &Place, first: Link) -> Result<(), ConfigError> {
+        let open = |role| {
+            let opened = connection::open_again(place, role);
+            let opened = opened.map_err(|trouble| ConfigError::new(trouble.to_string()))?;
+            Ok(Link::new(place.clone(), role, opened))
+        };
+        let mut others = Vec::new();
         for number in 0..READERS {
-            let opened = connection::open_again(place, Role::Reader)
-                .map_err(|trouble| ConfigError::new(trouble.to_string()))?;
-            let link = Link::new(place.clone(), Role::Reader, opened);
-            self.spawn("store-read", move |engine| reader::run(&engine.reads, number, link))?;
+            let link = open(Role::Reader)?;
+            others.push(self.spawn("store-read", move |engine| reader::run(&engine.reads, number, link))?);
         }
-        self.spawn("store-write", move |engine| writer::run(&engine.writes, first))?;
-        self.spawn("store-watch", |engine| engine.watch())
+        let link = open(Role::Mover)?;
+        others.push(self.spawn("store-move", move |engine| checkpoint::run(&engine.log, link))?);
+        self.spawn("store-write", move |engine| {
+            let last = writer::run(&engine.writes, &engine.log, first);
+            // Who closes the last connection moves the whole log into the database, but two at once leave it to each other.
+            for other in others {
+                drop(other.join());
+            }
+            drop(last);
+        })?;
+        self.spawn("store-watch", Self::watch)?;
+        Ok(())
     }
 
     fn spawn(
         self: &Arc<Self>,
         name: &str,
         run: impl FnOnce(&Self) + Send + 'static,
-    ) -> Result<(), ConfigError> {
+    ) -> Result<JoinHandle<()>, ConfigError> {
         let engine = Arc::clone(self);
         let failed =
             |error: io::Error| ConfigError::new("no thread can be started for the store").because(error);
-        thread::Builder::new().name(name.to_owned()).spawn(move || run(&engine)).map(drop).map_err(failed)
+        thread::Builder::new().name(name.to_owned()).spawn(move || run(&engine)).map_err(failed)
     }
 
     /// Has the watcher look until nothing waits.
@@ -79,6 +95,7 @@ impl Engine {
     pub(super) fn close(&self) {
         self.writes.close();
         self.reads.close();
+        self.log.close();
         *self.watch.closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.watch.changed.notify_all();
     }

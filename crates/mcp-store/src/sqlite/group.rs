@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::apply::{self, Commit, Sweep};
+use super::apply::{self, Commit, Portion, Sweep};
 use super::failure::Trouble;
 use super::link::Link;
+use super::schema;
 use super::ticket::Ticket;
 use super::writer::Job;
-use crate::{Committed, StoreError, Swept};
+use crate::{Committed, StoreError};
 
-/// Does the jobs and answers them.
-pub(super) fn write(link: &mut Link, jobs: &[Job]) {
+/// Does the jobs and answers them. Gives about how many pages were written.
+pub(super) fn write(link: &mut Link, jobs: &[Job]) -> usize {
     let mut begun: Vec<Begun> = jobs.iter().filter_map(Begun::from_job).collect();
     match attempt(link, &begun) {
         Ok(gave) => begun.iter().zip(gave).for_each(|(job, gave)| job.answer(gave)),
@@ -34,6 +35,7 @@ pub(super) fn write(link: &mut Link, jobs: &[Job]) {
             }
         }
     }
+    begun.iter().map(Begun::pages).sum()
 }
 
 /// A job that was begun.
@@ -45,7 +47,7 @@ enum Begun {
         in_doubt: bool,
     },
     Sweep {
-        ticket: Arc<Ticket<Sweep, Swept>>,
+        ticket: Arc<Ticket<Sweep, Portion>>,
         sweep: Sweep,
     },
 }
@@ -53,7 +55,7 @@ enum Begun {
 /// What a job gave.
 enum Gave {
     Committed(Committed),
-    Swept(Swept),
+    Swept(Portion),
     /// Refused, perhaps because of what an attempt in doubt has written.
     Doubt,
 }
@@ -75,18 +77,27 @@ fn attempt(link: &mut Link, jobs: &[Begun]) -> Result<Vec<Gave>, Failure> {
     if jobs.is_empty() {
         return Ok(Vec::new());
     }
-    let connection = link.get().map_err(|trouble| Failure { stage: Stage::Begin, trouble })?;
+    let connection = match link.get() {
+        Ok(connection) => connection,
+        Err(trouble) => {
+            link.note(Some(&trouble));
+            return Err(Failure { stage: Stage::Begin, trouble });
+        }
+    };
     let result = transact(connection, jobs);
-    if let Err(failure) = &result {
-        tracing::error!(error = %failure.trouble, "the database could not be written");
+    let trouble = result.as_ref().err().map(|failure| failure.trouble.clone());
+    if let Some(trouble) = &trouble {
         // Most errors have rolled back already, and then this fails.
         let rolled_back = connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok();
-        if !rolled_back || !failure.trouble.spares_the_connection() {
+        if !rolled_back || !trouble.spares_the_connection() {
             link.discard();
         }
     }
+    link.note(trouble.as_ref());
     result
 }
+
+const BEGIN: &str = "begin a transaction";
 
 fn transact(connection: &Connection, jobs: &[Begun]) -> Result<Vec<Gave>, Failure> {
     let run = |sql, stage, doing| {
@@ -95,7 +106,12 @@ fn transact(connection: &Connection, jobs: &[Begun]) -> Result<Vec<Gave>, Failur
             .and_then(|mut statement| statement.execute([]))
             .map_err(|error| Failure { stage, trouble: Trouble::new(doing, &error) })
     };
-    run("BEGIN IMMEDIATE", Stage::Begin, "begin a transaction")?;
+    run("BEGIN IMMEDIATE", Stage::Begin, BEGIN)?;
+    let current = schema::is_current(connection).map_err(|error| Trouble::new(BEGIN, &error));
+    let migrated = "a newer version has migrated it: update this server";
+    current
+        .and_then(|current| if current { Ok(()) } else { Err(Trouble::other(BEGIN, migrated)) })
+        .map_err(|trouble| Failure { stage: Stage::Begin, trouble })?;
     let gave =
         jobs.iter().map(|job| job.act(connection)).collect::<rusqlite::Result<Vec<Gave>>>().map_err(
             |error| Failure { stage: Stage::Inside, trouble: Trouble::new("write records", &error) },
@@ -111,6 +127,8 @@ impl Begun {
                 Self::Commit { commit: ticket.begin()?, ticket: Arc::clone(ticket), in_doubt: false }
             }
             Job::Sweep(ticket) => Self::Sweep { sweep: ticket.begin()?, ticket: Arc::clone(ticket) },
+            #[cfg(test)]
+            Job::Defect => panic!("a defect"),
         })
     }
 
@@ -129,6 +147,14 @@ impl Begun {
         }
     }
 
+    /// About how many pages of 4 KiB it writes: a record takes part of one, and its place in the index is anywhere.
+    fn pages(&self) -> usize {
+        match self {
+            Self::Sweep { sweep, .. } => sweep.limit,
+            Self::Commit { commit, .. } => commit.batch.operations().len() + commit.size / 2048,
+        }
+    }
+
     /// Remembers what a failed attempt may have left behind.
     fn note(&mut self, failure: &Failure) {
         if let Self::Commit { in_doubt, .. } = self {
@@ -139,7 +165,7 @@ impl Begun {
     fn answer(&self, gave: Gave) {
         match (self, gave) {
             (Self::Commit { ticket, .. }, Gave::Committed(committed)) => ticket.answer(Ok(committed)),
-            (Self::Sweep { ticket, .. }, Gave::Swept(swept)) => ticket.answer(Ok(swept)),
+            (Self::Sweep { ticket, .. }, Gave::Swept(portion)) => ticket.answer(Ok(portion)),
             (Self::Commit { ticket, .. }, _) => {
                 ticket.answer(Err(StoreError::unknown("the disk failed and came back")));
             }
@@ -158,3 +184,6 @@ impl Begun {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

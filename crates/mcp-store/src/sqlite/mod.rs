@@ -4,6 +4,7 @@
 //! together (`group`), or a `reader`. A watcher answers what takes too long.
 
 mod apply;
+mod checkpoint;
 mod connection;
 mod engine;
 mod failure;
@@ -12,7 +13,10 @@ mod link;
 mod place;
 mod query;
 mod reader;
+mod room;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod ticket;
 mod writer;
 
@@ -39,6 +43,9 @@ use writer::Job;
 
 /// The most records that are deleted in one transaction: commits that come meanwhile wait for no more.
 const SWEEP_PORTION: usize = 128;
+
+/// How often a sweep that has deleted everything goes on only to give room back: 16 MiB at most.
+const MAX_ROOM_PORTIONS: usize = 64;
 
 /// State in one file, by SQLite: what a server on one machine needs, and nothing to set up.
 ///
@@ -121,7 +128,7 @@ impl SqliteStore {
         let (ticket, waiting) = Ticket::new(Box::new(read) as Read<R>);
         engine.reads.push(ticket)?;
         engine.watch_now();
-        waiting.answer(|| StoreError::unavailable("the thread that read is gone")).await
+        waiting.answer().await
     }
 }
 
@@ -167,10 +174,10 @@ impl Store for SqliteStore {
         batch.check()?;
         let engine = self.engine()?;
         let size = size(&batch);
-        let (ticket, waiting) = Ticket::new(Commit { partition: partition.clone(), batch, now });
+        let (ticket, waiting) = Ticket::new(Commit { partition: partition.clone(), batch, now, size });
         engine.writes.push(Job::Commit(ticket), size)?;
         engine.watch_now();
-        waiting.answer(|| StoreError::unknown("the thread that wrote is gone")).await
+        waiting.answer().await
     }
 
     async fn scan(
@@ -193,14 +200,23 @@ impl Store for SqliteStore {
 
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept, StoreError> {
         let engine = self.engine()?;
-        let mut swept = Swept { deleted: 0, more: true };
-        while swept.more && swept.deleted < limit {
+        let (mut swept, mut last_portions) = (Swept::default(), 0);
+        loop {
+            // Each portion is a job of its own: what is committed meanwhile waits for one of them at most.
             let portion = (limit - swept.deleted).min(SWEEP_PORTION);
             let (ticket, waiting) = Ticket::new(Sweep { now, limit: portion });
             engine.writes.push(Job::Sweep(ticket), 0)?;
             engine.watch_now();
-            let part = waiting.answer(|| StoreError::unavailable("the thread that wrote is gone")).await?;
-            swept = Swept { deleted: swept.deleted + part.deleted, more: part.more };
+            let portion = waiting.answer().await?;
+            swept.deleted += portion.swept.deleted;
+            swept.more = portion.swept.more;
+            if swept.more && swept.deleted < limit {
+                continue;
+            }
+            last_portions += 1;
+            if !portion.is_roomy || last_portions == MAX_ROOM_PORTIONS {
+                break;
+            }
         }
         Ok(swept)
     }

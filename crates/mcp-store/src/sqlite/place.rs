@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use mcp_core::ConfigError;
 
@@ -11,7 +11,11 @@ use mcp_core::ConfigError;
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     file: PathBuf,
+    pinned: Arc<OnceLock<Identity>>,
 }
+
+/// What tells one file from another of the same name: its device and its number there.
+type Identity = (u64, u64);
 
 /// Held while a file is made. POSIX takes away *all* locks of a process on a file as soon as the process closes any
 /// descriptor of it; so the descriptor that made the file has to be closed before SQLite opens it, on any thread.
@@ -54,12 +58,25 @@ impl Place {
             )));
         }
         keep_from_others(&file, &metadata)?;
-        Ok(Self { file })
+        Ok(Self { file, pinned: Arc::default() })
     }
 
     /// The file; absolute, without links.
     pub(super) fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// Remembers which file has the name now, for [`is_same`](Self::is_same).
+    pub(super) fn pin(&self) {
+        if let Some(identity) = identity(&self.file) {
+            self.pinned.get_or_init(|| identity);
+        }
+    }
+
+    /// Whether the name still leads to the file that was pinned. SQLite would go on with a file that was moved away or
+    /// replaced, by a backup for instance, and everything acknowledged from then on would be lost.
+    pub(super) fn is_same(&self) -> bool {
+        self.pinned.get().is_none_or(|pinned| identity(&self.file) == Some(*pinned))
     }
 
     /// Another file beside it: `auth.db` and `.key` make `auth.db.key`.
@@ -91,6 +108,19 @@ fn sync_directory(file: &Path) -> io::Result<()> {
         Some(directory) => fs::File::open(directory)?.sync_all(),
         _ => Ok(()),
     }
+}
+
+#[cfg(unix)]
+fn identity(file: &Path) -> Option<Identity> {
+    use std::os::unix::fs::MetadataExt;
+
+    fs::metadata(file).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// Elsewhere a file that is open cannot be replaced.
+#[cfg(not(unix))]
+fn identity(_: &Path) -> Option<Identity> {
+    None
 }
 
 /// Takes away what neither the owner nor the group may do. A group is left alone: an administrator's account may be in it.

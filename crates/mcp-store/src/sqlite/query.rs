@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use mcp_core::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row, params};
 
 use super::apply::timestamp;
 use super::failure;
@@ -17,7 +17,8 @@ const LIMITS: RangeInclusive<usize> = 1..=1000;
 const BEFORE: char = ' ';
 const AFTER: char = '\u{7f}';
 
-const ONE: &str = "SELECT revision, expires_at, value FROM records WHERE partition = ?1 AND name = ?2";
+const ONE: &str = "SELECT revision, expires_at, value FROM records
+     WHERE partition_id = (SELECT id FROM partitions WHERE partition = ?1) AND name = ?2";
 
 /// Records by their names.
 pub(super) fn get(
@@ -59,7 +60,8 @@ pub(super) fn scan(
     let mut statement = connection
         .prepare_cached(
             "SELECT revision, expires_at, value, name FROM records
-             WHERE partition = ?1 AND name >= ?2 AND name < ?3 ORDER BY name",
+             WHERE partition_id = (SELECT id FROM partitions WHERE partition = ?1) AND name >= ?2 AND name < ?3
+             ORDER BY name",
         )
         .map_err(failed)?;
     let mut rows = statement.query([partition.as_str(), begin, &end]).map_err(failed)?;
@@ -84,23 +86,19 @@ pub(super) fn partitions(
 ) -> Result<PartitionPage, StoreError> {
     let limit = limit.clamp(*LIMITS.start(), *LIMITS.end());
     let failed = |error| failure::unavailable("list partitions", &error);
-    // From one partition to the next by the index, however many records are between: DISTINCT would read them all.
-    let mut next = connection
-        .prepare_cached("SELECT partition FROM records WHERE partition > ?1 ORDER BY partition LIMIT 1")
+    let after = after.map_or("", Cursor::as_str);
+    let mut statement = connection
+        .prepare_cached("SELECT partition FROM partitions WHERE partition > ?1 ORDER BY partition LIMIT ?2")
         .map_err(failed)?;
-    let mut last = after.map_or(String::new(), |cursor| cursor.as_str().to_owned());
+    let mut rows = statement.query(params![after, limit.cast_signed()]).map_err(failed)?;
     let mut partitions = Vec::new();
-    while partitions.len() < limit {
-        let Some(found) = next.query_row([&last], |row| row.get(0)).optional().map_err(failed)? else {
-            return Ok(PartitionPage { partitions, next: None });
-        };
-        last = found;
-        partitions.push(
-            Partition::new(&last)
-                .map_err(|_| StoreError::corrupt("a record is in a partition that none may be"))?,
-        );
+    while let Some(row) = rows.next().map_err(failed)? {
+        let partition = Partition::new(text(row, 0).map_err(failed)?);
+        partitions
+            .push(partition.map_err(|_| StoreError::corrupt("a record is in a partition that none may be"))?);
     }
-    Ok(PartitionPage { partitions, next: Some(Cursor::new(last)) })
+    let next = partitions.last().filter(|_| partitions.len() == limit).map(|last| Cursor::new(last.as_str()));
+    Ok(PartitionPage { partitions, next })
 }
 
 /// Reads with several statements as if with one.

@@ -25,6 +25,8 @@ pub(super) type Read<R> = Box<dyn FnOnce(&Connection) -> Result<R, StoreError> +
 pub(super) trait Question: Send + Sync {
     fn ask(&self, link: &mut Link);
     fn expire(&self, now: Instant) -> bool;
+    /// Answers for a reader that met a defect in the middle of it.
+    fn abandon(&self);
 }
 
 impl<R: Send> Question for Ticket<Read<R>, R> {
@@ -40,6 +42,10 @@ impl<R: Send> Question for Ticket<Read<R>, R> {
 
     fn expire(&self, now: Instant) -> bool {
         Self::expire(self, now, || StoreError::unavailable("the disk does not answer"))
+    }
+
+    fn abandon(&self) {
+        self.answer(Err(StoreError::unavailable("the reader met a defect")));
     }
 }
 
@@ -118,6 +124,7 @@ pub(super) fn run(reads: &Reads, thread: usize, mut link: Link) {
         if catch_unwind(AssertUnwindSafe(|| question.ask(&mut link))).is_err() {
             tracing::error!("a read met a defect; opening the database anew");
             link.discard();
+            question.abandon();
         }
         link.leave_no_transaction();
     }

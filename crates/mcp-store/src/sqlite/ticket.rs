@@ -54,7 +54,7 @@ impl<W, R> Ticket<W, R> {
         }
     }
 
-    /// Answers, if somebody still waits.
+    /// Answers, if somebody still waits. Whoever begins the work has to, whatever becomes of it: the caller waits for it.
     pub(super) fn answer(&self, result: Result<R, StoreError>) {
         let before = std::mem::replace(&mut *self.state(), State::Over);
         if let State::Waiting(_, reply) | State::Begun(reply) = before {
@@ -66,30 +66,20 @@ impl<W, R> Ticket<W, R> {
     /// Answers in place of a thread that does not: with `begun` if it has the work, else that the store is overloaded.
     /// Says whether somebody still waits.
     pub(super) fn expire(&self, now: Instant, begun: fn() -> StoreError) -> bool {
-        let has_begun = match &*self.state() {
-            State::Waiting(..) => false,
-            State::Begun(_) => true,
-            State::Over => return false,
-        };
+        let mut state = self.state();
+        if matches!(*state, State::Over) {
+            return false;
+        }
         if now.saturating_duration_since(self.since) < PATIENCE {
             return true;
         }
-        // Between the two looks the thread may have begun or answered: only what is still as it was is answered here.
-        let mut state = self.state();
-        let reply = match (std::mem::replace(&mut *state, State::Over), has_begun) {
-            (State::Waiting(_, reply), false) => {
-                Some((reply, StoreError::unavailable("it does not keep up")))
-            }
-            (State::Begun(reply), _) => Some((reply, begun())),
-            (other, _) => {
-                *state = other;
-                None
-            }
+        let (reply, error) = match std::mem::replace(&mut *state, State::Over) {
+            State::Waiting(_, reply) => (reply, StoreError::unavailable("it does not keep up")),
+            State::Begun(reply) => (reply, begun()),
+            State::Over => return false,
         };
         drop(state);
-        if let Some((reply, error)) = reply {
-            drop(reply.send(Err(error)));
-        }
+        drop(reply.send(Err(error)));
         false
     }
 
@@ -111,9 +101,10 @@ pub(super) struct Waiting<W, R> {
 }
 
 impl<W, R> Waiting<W, R> {
-    /// Waits for the answer. `lost` is the answer when the thread that had the work is gone.
-    pub(super) async fn answer(mut self, lost: fn() -> StoreError) -> Result<R, StoreError> {
-        (&mut self.answer).await.unwrap_or_else(|_| Err(lost()))
+    /// Waits for the answer.
+    pub(super) async fn answer(mut self) -> Result<R, StoreError> {
+        // The ticket keeps the other half until it answers; so it is never gone without one.
+        (&mut self.answer).await.unwrap_or_else(|gone| Err(StoreError::unknown(gone)))
     }
 }
 

@@ -6,15 +6,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::apply::{Commit, Sweep};
+use super::apply::{Commit, Portion, Sweep};
+use super::checkpoint::Log;
 use super::group;
 use super::link::Link;
 use super::ticket::Ticket;
-use crate::{Committed, StoreError, Swept};
+use crate::{Committed, StoreError};
 
 /// The most that may wait, in jobs and in bytes. More is refused at once rather than answered too late.
-const MAX_JOBS: usize = 4096;
-const MAX_BYTES: usize = 32 * 1024 * 1024;
+pub(super) const MAX_JOBS: usize = 4096;
+pub(super) const MAX_BYTES: usize = 32 * 1024 * 1024;
 
 /// The most that goes into one transaction: the first of a group waits until the last has been written.
 const GROUP_JOBS: usize = 128;
@@ -29,15 +30,30 @@ const REST: Duration = Duration::from_millis(1);
 #[derive(Clone, Debug)]
 pub(super) enum Job {
     Commit(Arc<Ticket<Commit, Committed>>),
-    Sweep(Arc<Ticket<Sweep, Swept>>),
+    Sweep(Arc<Ticket<Sweep, Portion>>),
+    /// A defect of ours.
+    #[cfg(test)]
+    Defect,
 }
 
 impl Job {
+    /// Answers for a writer that met a defect in the middle of it.
+    fn abandon(&self) {
+        match self {
+            Self::Commit(ticket) => ticket.answer(Err(StoreError::unknown("the writer met a defect"))),
+            Self::Sweep(ticket) => ticket.answer(Err(StoreError::unavailable("the writer met a defect"))),
+            #[cfg(test)]
+            Self::Defect => {}
+        }
+    }
+
     fn expire(&self, now: Instant) -> bool {
         match self {
             Self::Commit(ticket) => ticket.expire(now, || StoreError::unknown("the disk does not answer")),
             // Deleting once more what has expired does no harm.
             Self::Sweep(ticket) => ticket.expire(now, || StoreError::unavailable("the disk does not answer")),
+            #[cfg(test)]
+            Self::Defect => false,
         }
     }
 }
@@ -125,8 +141,8 @@ impl Writes {
     }
 }
 
-/// What the thread does until the store is closed.
-pub(super) fn run(writes: &Writes, mut link: Link) {
+/// What the thread does until the store is closed; gives the connection back.
+pub(super) fn run(writes: &Writes, log: &Log, mut link: Link) -> Link {
     let mut turn_began = Instant::now();
     loop {
         if writes.is_idle() {
@@ -137,14 +153,18 @@ pub(super) fn run(writes: &Writes, mut link: Link) {
         }
         let jobs = writes.next_group();
         if jobs.is_empty() {
-            return;
+            return link;
         }
         // A defect here must not silence the store: who waits is told that nobody knows, the next gets a new connection.
-        let outcome = catch_unwind(AssertUnwindSafe(|| group::write(&mut link, &jobs)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            log.grew(group::write(&mut link, &jobs));
+            log.finish(&mut link);
+        }));
         writes.group_is_over();
         if outcome.is_err() {
             tracing::error!("a group of commits met a defect; opening the database anew");
             link.discard();
+            jobs.iter().for_each(Job::abandon);
         }
     }
 }

@@ -18,10 +18,6 @@ impl<'a> Members<'a> {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
-    pub(super) fn has(self, name: &str) -> bool {
-        self.get(name).is_some()
-    }
-
     /// A text.
     pub(super) fn text(self, name: &str) -> Result<Option<&'a str>, MetadataError> {
         match self.get(name) {

@@ -5,8 +5,9 @@ use mcp_auth_jwt::assertion::PublicKeys;
 use serde_json::{Map, Value};
 
 use super::members::Members;
-use super::{MetadataError, Rules, text};
-use crate::client::ClientOrigin;
+use super::text::{self, Whose};
+use super::{MetadataError, Rules};
+use crate::client::{ClientAuthentication, ClientOrigin};
 
 /// A way to prove oneself (`token_endpoint_auth_method`).
 #[derive(Clone, Debug)]
@@ -69,6 +70,22 @@ impl Method {
         }
     }
 
+    /// The way that a client was registered for.
+    pub(super) fn of(authentication: &ClientAuthentication) -> Self {
+        match authentication {
+            ClientAuthentication::None => Self::None,
+            ClientAuthentication::Secret { basic, .. } => Self::Secret { basic: *basic },
+            ClientAuthentication::PrivateKeyJwt { jwks, jwks_uri, algorithm, optional } => {
+                Self::PrivateKeyJwt {
+                    jwks: jwks.clone(),
+                    jwks_uri: jwks_uri.clone(),
+                    algorithm: algorithm.clone(),
+                    optional: *optional,
+                }
+            }
+        }
+    }
+
     /// The name it is registered by.
     pub(crate) fn name(&self) -> &'static str {
         match self {
@@ -112,7 +129,12 @@ impl KeySource {
                 Ok(Some(Self::Here(set.clone())))
             }
             (None, Some(url)) => {
-                let url = text::key_set_url(url, rules.loopback)?;
+                let whose = match rules.origin {
+                    _ if rules.loopback => Whose::StrangerOnLoopback,
+                    ClientOrigin::Operator => Whose::Operator,
+                    _ => Whose::Stranger,
+                };
+                let url = text::key_set_url(url, whose)?;
                 // Where nothing can be fetched, a key set elsewhere is none.
                 Ok(rules.key_sets.then_some(Self::At(url)))
             }

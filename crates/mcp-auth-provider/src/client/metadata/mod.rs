@@ -116,6 +116,22 @@ impl Metadata {
         })
     }
 
+    /// What was read when a client registered, as far as it is kept.
+    pub(crate) fn of(client: &Client, scope: Option<&str>) -> Self {
+        Self {
+            name: client.name.clone(),
+            redirect_uris: client.redirect_uris.clone(),
+            method: Method::of(&client.authentication),
+            grant_types: client.grant_types.clone(),
+            scope: scope.map(Scopes::parse),
+            application_type: client.application_type.clone(),
+            client_uri: client.client_uri.clone(),
+            dpop_bound: client.dpop_bound,
+            require_par: client.require_par,
+            extra: client.extra.clone(),
+        }
+    }
+
     /// Everything as it is in effect, in the form it came in (RFC 7591 §3.2.1).
     pub(crate) fn effective(&self) -> Map<String, Value> {
         let mut members = self.extra.clone();
@@ -220,6 +236,9 @@ fn check_statement(members: Members<'_>) -> Result<(), MetadataError> {
 /// Grants it may use: those it names and may have. What is unknown, and what strangers may not have, is dropped.
 fn grant_types(members: Members<'_>, origin: ClientOrigin) -> Result<Vec<GrantType>, MetadataError> {
     let Some(named) = members.texts("grant_types")? else { return Ok(vec![GrantType::AuthorizationCode]) };
+    if named.is_empty() && origin == ClientOrigin::Operator {
+        return Ok(Vec::new()); // a resource server that introspects, and gets no token itself
+    }
     let mut granted = Vec::new();
     for grant in named.into_iter().filter_map(GrantType::from_name) {
         // Everything else gives tokens without a user who was asked, and takes an operator's word.

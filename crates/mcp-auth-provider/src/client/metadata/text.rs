@@ -62,12 +62,23 @@ pub(super) fn link(text: &str) -> Result<Option<String>, MetadataError> {
     }
 }
 
+/// Whom a key set's URL is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Of somebody who may want us to look around on our own network.
+    Stranger,
+    /// The same, in a test where that is what we do.
+    StrangerOnLoopback,
+    /// Of the operator, whose network it is.
+    Operator,
+}
+
 /// Where a key set is: https, on a host that is not plainly an inner one. What its name resolves to is checked with each
 /// connection.
 ///
 /// # Errors
 /// For anything else (attack DR05).
-pub(super) fn key_set_url(text: &str, loopback: bool) -> Result<String, MetadataError> {
+pub(super) fn key_set_url(text: &str, whose: Whose) -> Result<String, MetadataError> {
     let wrong = || MetadataError::invalid("jwks_uri is no https URL of a public host");
     let kept = link(text).map_err(|_| wrong())?;
     let url = Url::parse(text).map_err(|_| wrong())?;
@@ -80,10 +91,10 @@ pub(super) fn key_set_url(text: &str, loopback: bool) -> Result<String, Metadata
         Some(Host::Ipv6(address)) => (!mcp_outbound::is_public(address.into()), address.is_loopback()),
         None => return Err(wrong()),
     };
-    if loopback && machine {
+    if whose == Whose::StrangerOnLoopback && machine {
         return Ok(text.to_owned());
     }
-    if inner || url.fragment().is_some() {
+    if (inner && whose != Whose::Operator) || url.fragment().is_some() {
         return Err(wrong());
     }
     kept.ok_or_else(wrong)
@@ -130,7 +141,7 @@ mod tests {
     // covers: DR05
     #[test]
     fn key_sets_are_on_public_hosts() {
-        assert!(key_set_url("https://c.test/jwks.json", false).is_ok());
+        assert!(key_set_url("https://c.test/jwks.json", Whose::Stranger).is_ok());
         for bad in [
             "http://c.test/jwks",
             "https://127.0.0.1/jwks",
@@ -145,10 +156,12 @@ mod tests {
             "https://c.test/jwks#f",
             "ftp://c.test/jwks",
         ] {
-            assert!(key_set_url(bad, false).is_err(), "{bad}");
+            assert!(key_set_url(bad, Whose::Stranger).is_err(), "{bad}");
         }
-        assert!(key_set_url("http://127.0.0.1:9000/jwks", true).is_ok());
-        assert!(key_set_url("http://10.0.0.1:9000/jwks", true).is_err());
+        assert!(key_set_url("http://127.0.0.1:9000/jwks", Whose::StrangerOnLoopback).is_ok());
+        assert!(key_set_url("http://10.0.0.1:9000/jwks", Whose::StrangerOnLoopback).is_err());
+        assert!(key_set_url("https://10.0.0.1/jwks", Whose::Operator).is_ok());
+        assert!(key_set_url("http://10.0.0.1/jwks", Whose::Operator).is_err());
     }
 
     proptest! {
@@ -162,7 +175,7 @@ mod tests {
 
         #[test]
         fn no_text_makes_it_panic(text in ".{0,60}") {
-            let _ = (link(&text), key_set_url(&text, false));
+            let _ = (link(&text), key_set_url(&text, Whose::Stranger));
         }
     }
 }

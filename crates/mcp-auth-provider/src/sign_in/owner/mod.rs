@@ -31,7 +31,7 @@ use crate::{Field, Page};
 
 use hash::Hasher;
 use password::Password;
-use throttle::Throttle;
+use throttle::{Origin, Throttle};
 
 /// Lets in whoever knows one password: for a server that has one owner.
 ///
@@ -39,8 +39,9 @@ use throttle::Throttle;
 /// and every grant ends at its next refresh (attack RT15): whoever changes a password most often has a reason.
 ///
 /// Guesses are counted in the store, so by all servers on it together: five at once from one address and then ever slower, down to
-/// one a minute; and a hundred from everywhere, then one in ten seconds. An address that the owner signed in from within 90 days
-/// is not held up by what others do elsewhere. Nobody is ever locked out for good.
+/// one a minute; and a hundred from everywhere, then one in ten seconds. A browser that the owner signed in with before is counted
+/// by itself, so nobody can lock the owner out of it. Behind a reverse proxy the site has to know it
+/// ([`trusted_proxies`](mcp_core::SiteBuilder::trusted_proxies)), or everybody has one address.
 pub struct OwnerSignIn {
     source: Source,
     subject: String,
@@ -128,8 +129,9 @@ impl OwnerSignIn {
             return Step::Page(page.status(StatusCode::BAD_REQUEST));
         }
         let now = running.vault.now();
+        let from = Origin { address: request.address, browser: state.browser.as_deref() };
         // Counted before it is looked at, so that many guesses at once are many.
-        match running.throttle.take(request.address).await {
+        match running.throttle.take(from).await {
             Ok(None) => {}
             Ok(Some(wait)) => {
                 let seconds = wait.as_secs().saturating_add(1);
@@ -152,7 +154,7 @@ impl OwnerSignIn {
             }
             None => return Step::Unavailable,
         }
-        if let Err(error) = running.throttle.forgive(request.address).await {
+        if let Err(error) = running.throttle.forgive(from).await {
             tracing::warn!(%error, "a count of wrong passwords could not be taken back");
         }
         let user = User::new(self.subject.as_str(), self.name.as_str(), now)

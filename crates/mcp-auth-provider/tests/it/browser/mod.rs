@@ -1,7 +1,16 @@
 //! What happens in a user's browser.
 
-mod agent;
+pub(crate) mod agent;
+mod authorize;
+mod consent;
 mod flow;
-mod form;
+pub(crate) mod form;
+mod outage;
+mod owner;
+mod pages;
+mod proxy;
+mod races;
+mod remembered;
 mod scripted;
-mod world;
+mod sessions;
+pub(crate) mod world;

@@ -6,7 +6,8 @@ use mcp_auth_provider::{OAuthProvider, Registration, ScopeInfo, SignIn};
 use mcp_auth_testkit::{Answer, Client, FakeClock, Server};
 use mcp_core::audit::{AuditEvent, AuditSink};
 use mcp_core::{Body, BoxService, Endpoint, Identity, Site, Timestamp};
-use mcp_store::MemoryStore;
+use mcp_store::testkit::FaultyStore;
+use mcp_store::{MemoryStore, Store};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -28,13 +29,15 @@ impl AuditSink for Events {
 }
 
 pub(crate) struct World {
-    pub(crate) store: MemoryStore,
+    /// Fails when it is told to.
+    pub(crate) store: FaultyStore,
     pub(crate) clock: FakeClock,
     pub(crate) events: Arc<Events>,
     pub(crate) provider: OAuthProvider,
     pub(crate) client: Client,
     server: Server,
     make: Box<dyn Fn() -> OAuthProvider + Send + Sync>,
+    open: Box<dyn Fn() -> Arc<dyn Store> + Send + Sync>,
 }
 
 impl World {
@@ -44,14 +47,26 @@ impl World {
 
     /// A provider made anew at each start; the store is added to it.
     pub(crate) async fn of(make: impl Fn() -> OAuthProvider + Send + Sync + 'static) -> Self {
+        let memory = Arc::new(MemoryStore::new());
+        Self::on(move || memory.clone(), make).await
+    }
+
+    /// On a store that is opened anew at each start.
+    pub(crate) async fn on(
+        open: impl Fn() -> Arc<dyn Store> + Send + Sync + 'static,
+        make: impl Fn() -> OAuthProvider + Send + Sync + 'static,
+    ) -> Self {
         let clock = FakeClock::at(Timestamp::from_secs(1_800_000_000));
-        let (store, events) = (MemoryStore::new(), Arc::<Events>::default());
+        let store = FaultyStore::new(open(), Arc::new(clock.clone()));
+        let events = Arc::<Events>::default();
         let (provider, server, client) = start(&make, &store, &clock, &events).await;
-        Self { store, clock, events, provider, client, server, make: Box::new(make) }
+        let (make, open) = (Box::new(make), Box::new(open));
+        Self { store, clock, events, provider, client, server, make, open }
     }
 
     /// Another process takes over, with nothing but the store.
     pub(crate) async fn restart(&mut self) {
+        self.store = FaultyStore::new((self.open)(), Arc::new(self.clock.clone()));
         let (provider, server, client) = start(&self.make, &self.store, &self.clock, &self.events).await;
         (self.provider, self.server, self.client) = (provider, server, client);
     }
@@ -95,7 +110,7 @@ impl World {
 
 async fn start(
     make: &(dyn Fn() -> OAuthProvider + Send + Sync),
-    store: &MemoryStore,
+    store: &FaultyStore,
     clock: &FakeClock,
     events: &Arc<Events>,
 ) -> (OAuthProvider, Server, Client) {
@@ -160,6 +175,10 @@ impl Authz {
 
     pub(crate) fn path(&self) -> String {
         format!("/authorize?{}", self.query())
+    }
+
+    pub(crate) fn get(&self, name: &str) -> &str {
+        value(&self.0, name).unwrap()
     }
 
     pub(crate) fn query(&self) -> String {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -72,6 +73,16 @@ impl Proxy {
     /// How many fates have not come true yet.
     pub(crate) fn doomed(&self) -> usize {
         self.shared.fates.lock().unwrap().len()
+    }
+
+    /// Waits until no more than `count` fates are left.
+    pub(crate) async fn until_doomed(&self, count: usize) {
+        let met = async {
+            while self.doomed() > count {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), met).await.expect("the fates come true");
     }
 
     /// Lets what is late arrive, and waits until it has.

@@ -1,11 +1,17 @@
 //! What is particular to the store in a file.
 
-mod contract;
+mod file;
+mod processes;
+#[cfg(feature = "testkit")]
+mod suite;
+mod turns;
 
 use std::path::PathBuf;
 
-use mcp_store::{SqliteStore, Store};
+use mcp_store::{Batch, SqliteStore, Store};
 use tempfile::TempDir;
+
+use crate::support::name;
 
 /// A directory that goes away, and the database in it.
 pub(crate) struct Directory(TempDir);
@@ -20,9 +26,13 @@ impl Directory {
     }
 
     /// One more handle on the same database, as another node has it.
-    pub(crate) async fn open(&self) -> SqliteStore {
+    pub(crate) async fn started(&self) -> SqliteStore {
         let store = SqliteStore::open(self.file("auth.db")).unwrap();
         store.start().await.unwrap();
         store
     }
+}
+
+pub(crate) fn put(text: &str) -> Batch {
+    Batch::new().put(name(text), "x", None)
 }

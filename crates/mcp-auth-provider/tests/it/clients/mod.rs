@@ -1,0 +1,12 @@
+//! Who asks: registration, metadata documents, and how clients prove themselves.
+
+mod assertions;
+mod documents;
+mod documents_guard;
+mod key_sets;
+mod known;
+mod management;
+mod registration;
+mod registration_limits;
+mod secrets;
+mod stand;
