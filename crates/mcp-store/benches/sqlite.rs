@@ -111,6 +111,16 @@ async fn round(filled: &Filled) -> Vec<(&'static str, f64)> {
     results.push(("get, p50", waits[READS / 2]));
     results.push(("get, p99", p99(&waits)));
 
+    let mut waits = Duration::ZERO;
+    for index in 0..SINGLE as usize {
+        commit_three(store).await;
+        let (partition, name) = pick(filled, index);
+        let begin = Instant::now();
+        store.get(partition, std::slice::from_ref(name), NOW).await.unwrap();
+        waits += begin.elapsed();
+    }
+    results.push(("get after a commit, mean", micros(waits / SINGLE)));
+
     let begin = Instant::now();
     let mut tasks = JoinSet::new();
     const EACH: usize = 100;
