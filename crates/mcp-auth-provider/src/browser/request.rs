@@ -145,8 +145,8 @@ fn read(
         return Err(AuthorizationError::invalid("state is too long"));
     }
     unsupported(params)?;
-    if client.require_par && !pushed {
-        return Err(AuthorizationError::invalid("the client must push its authorization requests"));
+    if !pushed && (client.require_par || engine.pushed_only) {
+        return Err(AuthorizationError::invalid("authorization requests must be pushed"));
     }
     match params.get("response_type") {
         Some("code") => {}
