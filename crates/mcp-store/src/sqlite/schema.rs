@@ -50,12 +50,12 @@ enum Found {
 /// # Errors
 /// When it is another application's, or a newer version of this crate has migrated it.
 pub(super) fn recognise(connection: &Connection, place: &Place, steps: &[&str]) -> Result<(), ConfigError> {
-    find(connection, place, steps).map(drop)
+    look(connection, place, steps).map(drop)
 }
 
 /// Brings the schema to the version after the last step; nothing is done if it is there already.
 pub(super) fn migrate(connection: &mut Connection, place: &Place, steps: &[&str]) -> Result<(), ConfigError> {
-    if find(connection, place, steps)? == Found::Ours(steps.len()) {
+    if look(connection, place, steps)? == Found::Ours(steps.len()) {
         return Ok(());
     }
     let failed = |error| cannot(place, "migrated", &error);
@@ -77,6 +77,13 @@ pub(super) fn migrate(connection: &mut Connection, place: &Place, steps: &[&str]
 pub(super) fn is_current(connection: &Connection) -> rusqlite::Result<bool> {
     let version: i64 = connection.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get(0))?;
     Ok(usize::try_from(version) == Ok(STEPS.len()))
+}
+
+/// Looks at one moment of the file: another process may make its schema between two questions, and what is half there would
+/// be taken for another application's.
+fn look(connection: &Connection, place: &Place, steps: &[&str]) -> Result<Found, ConfigError> {
+    let transaction = connection.unchecked_transaction().map_err(|error| cannot(place, "read", &error))?;
+    find(&transaction, place, steps)
 }
 
 fn find(connection: &Connection, place: &Place, steps: &[&str]) -> Result<Found, ConfigError> {
