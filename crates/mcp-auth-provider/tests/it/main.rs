@@ -6,4 +6,5 @@ mod browser;
 mod clients;
 mod machines;
 mod metadata;
+mod rows;
 mod tokens;

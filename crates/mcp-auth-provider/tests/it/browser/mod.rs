@@ -11,6 +11,6 @@ mod pages;
 mod proxy;
 mod races;
 mod remembered;
-mod scripted;
+pub(crate) mod scripted;
 mod sessions;
 pub(crate) mod world;
