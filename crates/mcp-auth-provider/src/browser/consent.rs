@@ -27,7 +27,7 @@ pub(super) fn page(engine: &Engine, begun: &Begun, user: Option<&User>) -> Page 
 fn form(engine: &Engine, begun: &Begun, user: Option<&User>, ticked: &Scopes) -> Page {
     let Transaction { client, request, csrf, .. } = &begun.transaction;
     let loopback = is_loopback_redirect(&request.redirect_uri);
-    let destination = host_of(&request.redirect_uri);
+    let destination = inert(&host_of(&request.redirect_uri), 255);
     let of_document = client.origin == ClientOrigin::MetadataDocument;
     let private_scheme = destination.ends_with(':');
     let scopes: Vec<Value> = request.scopes.iter().map(|scope| line(engine, scope, ticked)).collect();
@@ -38,7 +38,7 @@ fn form(engine: &Engine, begun: &Begun, user: Option<&User>, ticked: &Scopes) ->
         .with("csrf", csrf.as_str())
         .with("user", user.map(|user| inert(&user.display, 100)))
         .with("switch", user.is_some() && engine.sign_in.order() == ConsentOrder::AfterSignIn)
-        .with("destination", if loopback { "this device".to_owned() } else { inert(&destination, 255) })
+        .with("destination", if loopback { format!("this device ({destination})") } else { destination })
         .with("loopback", loopback)
         .with("private_scheme", private_scheme)
         .with("resources", resources(engine, request.resources.as_slice()))

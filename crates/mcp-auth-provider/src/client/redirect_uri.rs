@@ -425,7 +425,7 @@ mod tests {
         }
     }
 
-    // covers: AZ11, AZ12, AUTH-96
+    // covers: AZ11, AZ12, AUTH-96, U-04
     #[test]
     fn a_loopback_address_matches_on_any_port_and_nothing_else_does() {
         let registered = ["http://127.0.0.1/cb".to_owned()];

@@ -85,7 +85,7 @@ impl Trusting {
     }
 }
 
-// covers: EXT-EMA-02, EXT-EMA-08, EXT-EMA-10, EXT-EMA-13, EM12
+// covers: U-06, EXT-EMA-02, EXT-EMA-08, EXT-EMA-10, EXT-EMA-13, EM12
 #[tokio::test]
 async fn an_assertion_gives_one_token_and_nothing_to_refresh() {
     let trusting = trusting().await;
@@ -284,7 +284,7 @@ async fn of_64_racers_one_uses_an_assertion() {
     assert!(trusting.world.is_good(&won[0].access_token).await);
 }
 
-// covers: EXT-EMA-09
+// covers: EXT-EMA-09, U-06, U-07
 #[tokio::test]
 async fn an_assertion_is_remembered_to_its_end_and_ids_are_each_users_own() {
     let trusting = trusting().await;

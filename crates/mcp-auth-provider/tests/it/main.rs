@@ -7,4 +7,5 @@ mod clients;
 mod machines;
 mod metadata;
 mod par;
+mod rows;
 mod tokens;

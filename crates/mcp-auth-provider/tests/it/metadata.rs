@@ -31,11 +31,11 @@ impl SignIn for Nobody {
     }
 }
 
-fn provider() -> OAuthProvider {
+pub(crate) fn provider() -> OAuthProvider {
     OAuthProvider::new(Nobody).store(MemoryStore::new()).scope(ScopeInfo::new("notes:read").unwrap())
 }
 
-async fn site(url: &str, provider: OAuthProvider) -> (Server, Client, Site) {
+pub(crate) async fn site(url: &str, provider: OAuthProvider) -> (Server, Client, Site) {
     let mcp = BoxService::from_fn(|_| async { http::Response::new(Body::from("mcp")) });
     let site = Site::new(url)
         .clock(Arc::new(FakeClock::new()))

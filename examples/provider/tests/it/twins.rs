@@ -14,6 +14,7 @@ use super::tokens::{Said, Tokens, redeem, refresh, revoke, works};
 /// How many requests come at once, half of them to each.
 const AT_ONCE: usize = 64;
 
+// covers: AC01, RT05
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_one_sqlite_file() {
     let folder = tempfile::tempdir().unwrap();
@@ -35,7 +36,6 @@ async fn on_one_postgres() {
     race(vec![("STORE", postgres.database()), ("MCP_ROOT_KEY_FILE", key_file(folder.path()))]).await;
 }
 
-// covers: AC01, RT05
 /// Everything that must happen once happens once, whichever of the two is asked.
 async fn race(settings: Vec<(&'static str, String)>) {
     let one = Server::with(settings.clone(), None).await;

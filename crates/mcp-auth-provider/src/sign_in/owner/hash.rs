@@ -90,13 +90,13 @@ impl Drop for Waits<'_> {
 mod tests {
     use super::*;
 
+    // covers: LG05
     #[tokio::test]
     async fn only_the_password_fits_to_its_last_byte() {
         let hasher = Hasher::new();
         let long = format!("{}a", "x".repeat(100));
         let password = hasher.hash(&long).await.unwrap();
         assert_eq!(hasher.fits(&long, &password).await, Some(true));
-        // covers: LG05
         assert_eq!(hasher.fits(&format!("{}b", "x".repeat(100)), &password).await, Some(false));
         assert!(hasher.is_current(&password));
         assert_ne!(password.hash, hasher.hash(&long).await.unwrap().hash, "another salt");

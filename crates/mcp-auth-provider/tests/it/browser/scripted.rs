@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use http::Method;
 use mcp_auth_provider::{
-    BrowserRequest, ConsentOrder, Field, Page, Resumed, SignIn, SignInContext, SignInRoute, SignInState,
-    Step, User, async_trait,
+    BrowserRequest, ConsentOrder, Field, GrantView, Page, Refreshed, Resumed, SignIn, SignInContext,
+    SignInRoute, SignInState, Step, User, async_trait,
 };
 use mcp_core::{Clock, ConfigError};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Its form asks for a name and believes it; `stay` keeps the browser signed in. Other answers can be scripted.
 #[derive(Clone, Debug)]
@@ -23,6 +23,7 @@ pub(crate) struct Inner {
     upstream: bool,
     pub(crate) next: Mutex<VecDeque<Step>>,
     pub(crate) resumed: Mutex<VecDeque<Resumed>>,
+    pub(crate) refreshed: Mutex<VecDeque<Refreshed>>,
     pub(crate) steps: AtomicUsize,
     /// The last state it saw.
     pub(crate) seen: Mutex<Option<SignInState>>,
@@ -46,6 +47,7 @@ impl Scripted {
             upstream,
             next: Mutex::default(),
             resumed: Mutex::default(),
+            refreshed: Mutex::default(),
             steps: AtomicUsize::default(),
             seen: Mutex::default(),
             clock: Mutex::default(),
@@ -112,6 +114,10 @@ impl SignIn for Scripted {
 
     async fn resume(&self, _: &User) -> Resumed {
         self.0.resumed.lock().unwrap().pop_front().unwrap_or(Resumed::Keep)
+    }
+
+    async fn refresh(&self, _: &GrantView, _: &Value) -> Refreshed {
+        self.0.refreshed.lock().unwrap().pop_front().unwrap_or(Refreshed::Keep)
     }
 }
 

@@ -9,4 +9,4 @@ mod management;
 mod registration;
 mod registration_limits;
 mod secrets;
-mod stand;
+pub(crate) mod stand;

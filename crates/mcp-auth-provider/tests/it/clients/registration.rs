@@ -12,7 +12,7 @@ async fn open() -> Stand {
     Stand::start(|provider| provider.registration(Registration::open())).await
 }
 
-// covers: AUTH-92, AUTH-75, DR09
+// covers: AUTH-91, AUTH-92, AUTH-75, DR09
 #[tokio::test]
 async fn a_public_client_registers_and_is_known() {
     let stand = open().await;

@@ -27,7 +27,7 @@ fn assertion(server: &Machines, idp: &TokenAuthority) -> TokenBuilder {
     token.claim("resource", server.resource("/mcp")).scopes("mcp:read")
 }
 
-// covers: EXT-EMA-02, EXT-EMA-09, EXT-EMA-10, EXT-EMA-11, EXT-EMA-12, EM12
+// covers: U-06, U-07, EXT-EMA-02, EXT-EMA-09, EXT-EMA-10, EXT-EMA-11, EXT-EMA-12, EM12
 #[tokio::test]
 async fn an_assertion_is_good_for_one_token() {
     let (server, idp) = trusting().await;
