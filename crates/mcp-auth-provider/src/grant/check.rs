@@ -1,6 +1,7 @@
 //! Is this access token good, and whose is it?
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -40,7 +41,7 @@ pub(crate) fn place_of(engine: &Engine, token: &str) -> Result<TokenPlace, AuthE
     if jwt.issuer != engine.issuer.as_str() {
         return Err(AuthError::not_mine());
     }
-    let partition = jwt.id.rsplit_once('.').and_then(|(partition, _)| Partition::new(partition).ok());
+    let partition = jwt.id.rsplit_once('.').and_then(|(partition, _)| TokenText::read_partition(partition));
     Ok(TokenPlace {
         partition: partition.ok_or_else(AuthError::not_mine)?,
         name: record_name(TokenKind::Access, token.as_bytes()),
@@ -73,12 +74,14 @@ impl Known {
 pub(crate) struct KnownTokens {
     tokens: Cache<[u8; 32], Arc<Known>>,
     notice: Duration,
+    /// One more with each time that anything is forgotten: what was read before must not be remembered after.
+    edition: AtomicU64,
 }
 
 impl KnownTokens {
     /// Remembers tokens for `notice`: that is how late a revocation by another process is noticed.
     pub(crate) fn new(capacity: usize, notice: Duration) -> Self {
-        Self { tokens: Cache::new(capacity), notice }
+        Self { tokens: Cache::new(capacity), notice, edition: AtomicU64::new(0) }
     }
 
     /// The token with this digest, if it was looked up so shortly ago that it need not be again.
@@ -93,24 +96,38 @@ impl KnownTokens {
         fresh.then_some(known)
     }
 
-    fn remember(&self, digest: &[u8; 32], known: &Arc<Known>) {
-        if !self.notice.is_zero() {
-            self.tokens.insert(*digest, known.clone());
+    /// What to hand to [`remember`](Self::remember), asked before the store is.
+    pub(super) fn edition(&self) -> u64 {
+        self.edition.load(Ordering::Acquire)
+    }
+
+    /// Remembers what was read, unless something was forgotten since.
+    pub(super) fn remember(&self, digest: &[u8; 32], known: &Arc<Known>, edition: u64) {
+        if self.notice.is_zero() || self.edition() != edition {
+            return;
+        }
+        self.tokens.insert(*digest, known.clone());
+        // Between the look and the insertion somebody may have forgotten it.
+        if self.edition() != edition {
+            self.tokens.remove(digest);
         }
     }
 
     /// Forgets every token of a grant.
     pub(crate) fn forget(&self, partition: &Partition) {
+        self.edition.fetch_add(1, Ordering::AcqRel);
         self.tokens.retain(|_, known| known.partition != *partition);
     }
 
     /// Forgets all of them.
     pub(crate) fn forget_all(&self) {
+        self.edition.fetch_add(1, Ordering::AcqRel);
         self.tokens.clear();
     }
 
     /// Forgets one token.
     pub(crate) fn forget_token(&self, digest: &[u8; 32]) {
+        self.edition.fetch_add(1, Ordering::AcqRel);
         self.tokens.remove(digest);
     }
 }
@@ -126,7 +143,7 @@ pub(crate) async fn look_up(
     token: &str,
     digest: &[u8; 32],
 ) -> Result<Arc<Known>, AuthError> {
-    let now = engine.now();
+    let (now, edition) = (engine.now(), engine.known.edition());
     let Some((access, grant)) = read(engine, place).await.map_err(cannot_tell)? else {
         return Err(unknown());
     };
@@ -156,7 +173,7 @@ pub(crate) async fn look_up(
         looked_up: now,
         partition: place.partition.clone(),
     });
-    engine.known.remember(digest, &known);
+    engine.known.remember(digest, &known, edition);
     Ok(known)
 }
 

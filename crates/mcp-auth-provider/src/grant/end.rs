@@ -26,30 +26,59 @@ pub(crate) async fn end(
 ) -> Result<bool, StoreError> {
     loop {
         let Some(found) = engine.vault.get_one(partition, &grant_name()).await? else { return Ok(false) };
-        let grant: GrantRecord = found.json()?;
-        if grant.ended.is_some() {
+        if found.json::<GrantRecord>()?.ended.is_some() {
             return Ok(false);
         }
-        let ended = GrantRecord { ended: Some(reason.to_owned()), ..grant.clone() };
-        let batch = Batch::new();
-        let revision = batch.revision();
-        let batch = batch.require(grant_name(), found.revision()).put_json(
-            grant_name(),
-            &ended,
-            found.expires_at(),
-        )?;
-        if !matches!(engine.vault.commit(partition, batch).await?, Committed::Done(_)) {
-            continue; // somebody refreshed, redeemed or ended it meanwhile
+        if end_if(engine, partition, reason, &[(grant_name(), found.revision())]).await? {
+            return Ok(true);
         }
-        engine.known.forget(partition);
-        let event = engine.event("grant_ended", Outcome::Allowed).because(reason);
-        engine.audit.record(with_grant(event, &grant));
-        if grant.kind == GrantKind::User {
-            engine.sign_in.ended(&view(partition, &grant), &grant.memory).await;
-        }
-        clean(engine, partition, &grant, revision).await?;
-        return Ok(true);
+        // Somebody refreshed, redeemed or ended it meanwhile.
     }
+}
+
+/// Ends a grant if all of these records are still as they were read. `false` if they are not, and nothing has happened.
+///
+/// # Errors
+/// When the store does not answer; then it may or may not have ended.
+pub(crate) async fn end_if(
+    engine: &Engine,
+    partition: &Partition,
+    reason: &'static str,
+    still: &[(Name, Revision)],
+) -> Result<bool, StoreError> {
+    let Some(found) = engine.vault.get_one(partition, &grant_name()).await? else { return Ok(false) };
+    let grant: GrantRecord = found.json()?;
+    if grant.ended.is_some() {
+        return Ok(false);
+    }
+    let ended = GrantRecord { ended: Some(reason.to_owned()), ..grant.clone() };
+    let batch = still.iter().fold(Batch::new(), |batch, (name, at)| batch.require(name.clone(), *at));
+    let revision = batch.revision();
+    let batch =
+        batch.require(grant_name(), found.revision()).put_json(grant_name(), &ended, found.expires_at())?;
+    let done = match engine.vault.commit(partition, batch).await {
+        Ok(committed) => matches!(committed, Committed::Done(_)),
+        // The answer was lost: whoever ended it tells the sign-in, so it has to be known who that was.
+        Err(error) if error.is_unknown() => {
+            let now = engine.vault.get_one(partition, &grant_name()).await?;
+            if now.is_none_or(|record| record.revision() != revision) {
+                return Err(error);
+            }
+            true
+        }
+        Err(error) => return Err(error),
+    };
+    if !done {
+        return Ok(false);
+    }
+    engine.known.forget(partition);
+    let event = engine.event("grant_ended", Outcome::Allowed).because(reason);
+    engine.audit.record(with_grant(event, &grant));
+    if grant.kind == GrantKind::User {
+        engine.sign_in.ended(&view(partition, &grant), &grant.memory).await;
+    }
+    clean(engine, partition, &grant, revision).await?;
+    Ok(true)
 }
 
 /// Ends every grant of a user. Gives how many there were.

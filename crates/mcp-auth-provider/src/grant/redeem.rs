@@ -45,6 +45,9 @@ pub(crate) async fn redeem(
     for _ in 0..3 {
         let waiting = read(engine, client, &code).await?;
         let verified = check(&waiting.code, params)?;
+        if waiting.code.jkt.as_deref().is_some_and(|bound| Some(bound) != jkt) {
+            return Err(OAuthError::invalid_grant("the code is bound to another key"));
+        }
         if let Some(used_at) = waiting.code.used_at {
             let used_at = Timestamp::from_millis(used_at);
             if engine.now().since(used_at) > DOUBLE_SUBMIT {
@@ -53,9 +56,6 @@ pub(crate) async fn redeem(
             let event = engine.event("code_replay", Outcome::Denied).because("the code was redeemed before");
             engine.audit.record(with_grant(event, &waiting.grant));
             return Err(OAuthError::invalid_grant("the code was redeemed before"));
-        }
-        if waiting.code.jkt.as_deref().is_some_and(|bound| Some(bound) != jkt) {
-            return Err(OAuthError::invalid_grant("the code is bound to another key"));
         }
         if let Some(answer) = take(engine, &code, &waiting, (client, params, key), &verified).await? {
             let event = engine.event("code_redeemed", Outcome::Allowed);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mcp_core::Timestamp;
 use mcp_core::audit::Outcome;
-use mcp_store::{Batch, Name, Partition, Revision, StoreError};
+use mcp_store::{Batch, Name, Revision, StoreError};
 use serde_json::Value;
 
 use crate::client::{Client, GrantType};
@@ -18,6 +18,7 @@ use crate::sign_in::Refreshed;
 use crate::wire::{OAuthError, Params, TokenKind, TokenText};
 
 use super::answer::TokenAnswer;
+use super::end::end_if;
 use super::key::{GrantKey, open_answer, seal_answer};
 use super::mint::{self, Order};
 use super::record::{GrantRecord, RefreshRecord, Rotated, answer_name, grant_name};
@@ -151,11 +152,23 @@ async fn rotate(
     let resource = target::resource(engine, params, &held.grant, Some(&held.token.resource))?;
     target::scopes(engine, params.get("scope"), &held.grant, &resource)?;
     let key = unwrap(&held.token.key, token.expose(), partition)?;
-    let Some(Current { grant, changed, key }) = ask_sign_in(engine, partition, &held.grant, key).await?
-    else {
-        return Err(OAuthError::invalid_grant("the user may not come in any more"));
+    // Before the sign-in is asked: what that says must not be lost to a proof that was used before.
+    dpop::spend(engine, proven).await?;
+    let Some(Current { grant, changed, key }) = ask_sign_in(engine, token, held, key).await? else {
+        return Ok(None);
     };
-    let scopes = target::scopes(engine, params.get("scope"), &grant, &resource)?;
+    let scopes = match target::scopes(engine, params.get("scope"), &grant, &resource) {
+        Ok(scopes) => scopes,
+        Err(error) => {
+            if changed {
+                // The client gets nothing, but what the sign-in has to remember is remembered.
+                let batch = Batch::new().require(grant_name(), held.grant_at);
+                let batch = batch.put_json(grant_name(), &grant, Some(grant.expires_at))?;
+                commit(engine, partition, batch, &grant_name()).await?;
+            }
+            return Err(error);
+        }
+    };
     let now = engine.now();
     let jkt = proven.map(ProvenKey::jkt);
     let order = Order {
@@ -201,7 +214,6 @@ async fn rotate(
         batch.put(answer_name(&token.name()), sealed, Some(now + engine.lifetimes.replay))
     };
     let batch = if changed { batch.put_json(grant_name(), &grant, Some(grant.expires_at))? } else { batch };
-    dpop::spend(engine, proven).await?;
     Ok(commit(engine, partition, batch, &token.name()).await?.then_some(answer))
 }
 
@@ -212,13 +224,15 @@ struct Current {
     key: Option<GrantKey>,
 }
 
-/// Asks the sign-in whether the user is still one of its own. `None` if not: the grant has ended then.
+/// Asks the sign-in whether the user is still one of its own; if not, the grant ends. `None` if the sign-in was asked about what
+/// was not so any more: another request was faster, and the sign-in may have said no to the second of two.
 async fn ask_sign_in(
     engine: &Engine,
-    partition: &Partition,
-    grant: &GrantRecord,
+    token: &TokenText,
+    held: &Held,
     key: Option<GrantKey>,
 ) -> Result<Option<Current>, OAuthError> {
+    let (partition, grant) = (token.partition(), &held.grant);
     let view = end::view(partition, grant);
     match engine.sign_in.refresh(&view, &grant.memory).await {
         Refreshed::Keep => Ok(Some(Current { grant: grant.clone(), changed: false, key })),
@@ -244,8 +258,12 @@ async fn ask_sign_in(
             Ok(Some(Current { grant, changed: true, key }))
         }
         Refreshed::Ended => {
-            end(engine, partition, "sign_in_ended").await?;
-            Ok(None)
+            let still = [(token.name(), held.token_at), (grant_name(), held.grant_at)];
+            if end_if(engine, partition, "sign_in_ended", &still).await? {
+                Err(OAuthError::invalid_grant("the user may not come in any more"))
+            } else {
+                Ok(None)
+            }
         }
         Refreshed::Unavailable => Err(OAuthError::unavailable(Duration::from_secs(5))),
     }
