@@ -42,7 +42,7 @@ use ticket::Ticket;
 use writer::Job;
 
 /// The most records that are deleted in one transaction: commits that come meanwhile wait for no more.
-const SWEEP_PORTION: usize = 128;
+const SWEEP_PORTION: usize = 64;
 
 /// How often a sweep that has deleted everything goes on only to give room back: 16 MiB at most.
 const MAX_ROOM_PORTIONS: usize = 64;
