@@ -60,7 +60,7 @@ fn clippy(options: &Options) -> Outcome {
 fn tests(options: &Options) -> Outcome {
     let mut command = shell::cargo(&options.root);
     if options.long {
-        command.env("PROPTEST_CASES", "4096");
+        command.env("PROPTEST_CASES", "4096").env("MCP_LONG", "1");
     }
     if shell::works("cargo", &["nextest", "--version"]) {
         let configuration = options.root.join("xtask/nextest.toml");

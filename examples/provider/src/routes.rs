@@ -7,7 +7,7 @@ use crate::settings::Settings;
 use crate::store::StoreChoice;
 
 /// What needs no token. Whatever is added to it is added on purpose.
-const PUBLIC: [&str; 15] = [
+const PUBLIC: [&str; 16] = [
     "/.well-known/oauth-authorization-server",
     "/.well-known/oauth-protected-resource",
     "/.well-known/oauth-protected-resource/mcp",
@@ -18,6 +18,7 @@ const PUBLIC: [&str; 15] = [
     "/healthz",
     "/introspect",
     "/jwks",
+    "/par",
     "/register",
     "/revoke",
     "/sign-in",

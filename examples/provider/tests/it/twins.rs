@@ -14,7 +14,7 @@ use super::tokens::{Said, Tokens, redeem, refresh, revoke, works};
 /// How many requests come at once, half of them to each.
 const AT_ONCE: usize = 64;
 
-// covers: AC01, RT05
+// covers: AC01, RT08, RV05
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_one_sqlite_file() {
     let folder = tempfile::tempdir().unwrap();

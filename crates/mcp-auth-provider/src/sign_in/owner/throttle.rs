@@ -89,16 +89,38 @@ impl Throttle {
         Ok(Some(Duration::from_secs(1)))
     }
 
-    /// It was the password: the browser has a clean slate, and is the owner's from now on. What its address did stays counted:
-    /// others may be there too.
+    /// It was the password: the browser has a clean slate, and is the owner's from now on. At its address this guess does not
+    /// count, or an owner of many browsers would wait for no reason; what else was guessed there does, because others may be
+    /// there too.
     pub(super) async fn forgive(&self, from: Origin<'_>) -> Result<(), StoreError> {
-        if from.browser.is_none() {
-            return Ok(());
-        }
         let names = self.names(from);
-        let until = self.vault.now() + KNOWN;
-        let batch = Batch::new().delete(names.of_browser).put_json(names.known, &(), Some(until))?;
-        let _ = self.vault.commit(&partition(), batch).await?;
+        for _ in 0..TRIES {
+            let now = self.vault.now();
+            let wanted = [names.known.clone(), names.of_address.clone(), names.all.clone()];
+            let mut found = self.vault.get(&partition(), &wanted).await?.into_iter();
+            let known = found.next().flatten().is_some();
+            let (of_address, all) = (found.next().flatten(), found.next().flatten());
+            let mut batch = Batch::new();
+            if from.browser.is_some() {
+                batch = batch.delete(names.of_browser.clone());
+                batch = batch.put_json(names.known.clone(), &(), Some(now + KNOWN))?;
+            }
+            // A browser that was known before was counted by itself.
+            if !known && let (Some(own), Some(everybody)) = (&of_address, &all) {
+                let guesses = one_less(own.json()?, now);
+                let all = All { arrival: everybody.json::<All>()?.arrival - ALL_PACE };
+                batch = at(at(batch, &names.of_address, Some(own)), &names.all, Some(everybody));
+                batch = batch.put_json(names.of_address.clone(), &guesses, Some(now + MEMORY))?;
+                batch = batch.put_json(names.all.clone(), &all, Some(now + MEMORY))?;
+            }
+            if batch.operations().is_empty() {
+                return Ok(());
+            }
+            if let Committed::Done(_) = self.vault.commit(&partition(), batch).await? {
+                return Ok(());
+            }
+        }
+        // So many at once that this one did not get through: then it counts.
         Ok(())
     }
 
@@ -144,6 +166,11 @@ fn count(guesses: Option<Guesses>, now: Timestamp) -> Result<Guesses, Duration> 
         Some(over) => Duration::from_secs(1u64.checked_shl(over.min(32)).unwrap_or(u64::MAX)).min(SLOWEST),
     };
     Ok(Guesses { count, next: now + pause })
+}
+
+/// Without the last guess. Whatever pause there was before it is over, since it was made.
+fn one_less(guesses: Guesses, now: Timestamp) -> Guesses {
+    Guesses { count: guesses.count.saturating_sub(1), next: now }
 }
 
 fn count_all(all: Option<All>, now: Timestamp) -> Result<All, Duration> {
@@ -211,6 +238,26 @@ mod tests {
         for _ in 0..BURST {
             assert_eq!(throttle.take(from("192.0.2.1")).await.unwrap(), None);
         }
+    }
+
+    #[tokio::test]
+    async fn what_was_right_is_no_guess_and_what_was_wrong_stays_one() {
+        let (throttle, _clock) = throttle().await;
+        let browsers: Vec<String> = (0..3 * ALL_BURST).map(|n| format!("browser {n}")).collect();
+        for browser in &browsers {
+            let owner = Origin { browser: Some(browser), ..from("192.0.2.1") };
+            assert_eq!(throttle.take(owner).await.unwrap(), None, "{browser}");
+            throttle.forgive(owner).await.unwrap();
+        }
+        for _ in 0..BURST {
+            assert_eq!(throttle.take(from("192.0.2.1")).await.unwrap(), None);
+        }
+        assert!(throttle.take(from("192.0.2.1")).await.unwrap().is_some());
+        // The owner, in a browser known before, gives those who guess at the same address nothing back.
+        let known = Origin { browser: Some(&browsers[0]), ..from("192.0.2.1") };
+        assert_eq!(throttle.take(known).await.unwrap(), None);
+        throttle.forgive(known).await.unwrap();
+        assert!(throttle.take(from("192.0.2.1")).await.unwrap().is_some());
     }
 
     #[tokio::test]
