@@ -293,7 +293,7 @@ async fn proofs_without_a_token_prove_a_key() {
         proofs.verify(&headers, &http::Method::POST, url, None, START)
     };
     let proof = holder.proof("", json!({}), json!({"ath": null, "jti": "one", "iat": START.as_secs() - 100}));
-    let verified = verify(&[proof.clone()], MCP).unwrap();
+    let verified = verify(std::slice::from_ref(&proof), MCP).unwrap();
     assert_eq!((verified.thumbprint(), verified.id()), (holder.thumbprint().as_str(), "one"));
     assert_eq!(verified.usable_until(), START + secs(200));
     assert_eq!(verify(&[], MCP).unwrap_err(), DpopError::Missing);

@@ -16,6 +16,7 @@ mod load;
 mod servers;
 mod store;
 #[path = "../common/wire.rs"]
+#[expect(dead_code, reason = "the other benches post JSON, this one forms")]
 mod wire;
 
 use child::{Process, read, role};
@@ -51,7 +52,7 @@ fn main() {
 
 fn measure(rounds: usize, long: bool) {
     let mut load = Process::start(&mut role("load"));
-    let mut server = |name: &str| {
+    let server = |name: &str| {
         let mut server = Process::start(role("serve").arg(name));
         let address = server.line();
         (server, address)
