@@ -4,6 +4,7 @@ import { after, before, describe } from 'node:test';
 import { launch, skip } from './lib/chromium.mjs';
 import documents from './provider/documents.mjs';
 import pages from './provider/pages.mjs';
+import rustClient from './provider/rust-client.mjs';
 import signIn from './provider/sign-in.mjs';
 import { startProvider } from './provider/world.mjs';
 
@@ -25,4 +26,5 @@ describe('provider', { skip }, () => {
   signIn(world);
   pages(world);
   documents(world);
+  rustClient(world);
 });

@@ -1,9 +1,11 @@
-//! The conformance phase: the official suite against `examples/conformance`, three times.
+//! The conformance phase: the official suite against `examples/conformance`, three times, and its mode for authorization
+//! servers against `examples/provider`.
 //!
 //! *bare* is the SDK alone, *open* this project's layers without sign-in, *token* the same layers behind a bearer
 //! token that a local proxy adds, because the suite cannot send one. What bare fails is listed with its reason
 //! in `xtask/e2e/expected-failures.json`; any other failure, and any listed one that passes, fails the phase.
 
+mod authorization;
 mod findings;
 mod judge;
 mod requirements;
@@ -55,13 +57,16 @@ pub(crate) fn run(options: &Options) -> Outcome {
         Ok(node) => node,
         Err(reason) => return Outcome::Skipped(reason),
     };
-    let built = shell::show(shell::cargo(&options.root).args(["build", "--quiet", "-p", "conformance"]));
+    let packages = ["build", "--quiet", "-p", "conformance", "-p", "provider"];
+    let built = shell::show(shell::cargo(&options.root).args(packages));
     if built != Outcome::Passed {
         return built;
     }
-    match compare(&options.root, &node) {
-        Ok(outcome) => outcome,
-        Err(reason) => Outcome::Failed(reason),
+    let compared = compare(&options.root, &node).unwrap_or_else(Outcome::Failed);
+    match compared {
+        // Failures first: nobody should read of a browser that is missing instead.
+        Outcome::Passed => authorization::run(&options.root, &node).unwrap_or_else(Outcome::Failed),
+        other => other,
     }
 }
 

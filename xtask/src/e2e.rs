@@ -25,6 +25,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
     for example in EXAMPLES {
         build.args(["-p", example]);
     }
+    // Beside them a client on the official Rust SDK.
+    build.args(["--bins", "--example", "rmcp_client"]);
     let built = shell::show(&mut build);
     if built != Outcome::Passed {
         return built;

@@ -70,6 +70,6 @@ cargo xtask requirements [--write] [--lenient]
 cargo xtask features        each feature alone and each pair
 cargo xtask bench [server | NAME…] [--long]
 cargo xtask e2e             real clients against the examples
-cargo xtask conformance     the official suite against examples/conformance
+cargo xtask conformance     the official suite against examples/conformance and examples/provider
 
 With CI=true, what cannot run here is a failure instead of a skip.";

@@ -47,6 +47,8 @@ pub(crate) struct Engine {
     pub(crate) resource_servers: Vec<ResourceServer>,
     /// Access tokens that were looked up a moment ago.
     pub(crate) known: KnownTokens,
+    /// Whether every authorization request has to be pushed.
+    pub(crate) pushed_only: bool,
     /// Whether a refresh token needs the scope `offline_access`.
     pub(crate) offline_only: bool,
     /// Whether consent is not asked for. Dangerous.

@@ -31,7 +31,8 @@
 //! let get = |path: &str| http::Request::get(path).header("host", "mcp.example.com").body(Body::empty());
 //! assert_eq!(site.call(get("/mcp")?).await?.status(), 401);
 //! let answer = site.call(get("/.well-known/oauth-authorization-server")?).await?;
-//! let metadata: serde_json::Value = serde_json::from_slice(&answer.into_body().collect().await?.to_bytes())?;
+//! let body = answer.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
+//! let metadata: serde_json::Value = serde_json::from_slice(&body)?;
 //! assert_eq!(metadata["issuer"], "https://mcp.example.com");
 //! assert_eq!(metadata["code_challenge_methods_supported"], serde_json::json!(["S256"]));
 //! # Ok(())

@@ -51,6 +51,7 @@ struct Config {
     jwt: Option<JwtTokens>,
     resource_servers: Vec<ResourceServer>,
     elsewhere: Vec<ProtectedResource>,
+    pushed_only: bool,
     offline_only: bool,
     skip_consent: bool,
 }
@@ -76,6 +77,7 @@ impl OAuthProvider {
                 jwt: None,
                 resource_servers: Vec::new(),
                 elsewhere: Vec::new(),
+                pushed_only: false,
                 offline_only: false,
                 skip_consent: false,
             },
@@ -123,6 +125,15 @@ impl OAuthProvider {
     #[must_use]
     pub fn refresh_needs_offline_access(mut self) -> Self {
         self.config.offline_only = true;
+        self
+    }
+
+    /// Takes authorization requests only that the client pushed (RFC 9126 §5): then nobody who sends a browser here chooses any
+    /// part of one. Most MCP clients of today cannot push; those that must can also be told apart by their own metadata
+    /// (`require_pushed_authorization_requests`).
+    #[must_use]
+    pub fn require_pushed_requests(mut self) -> Self {
+        self.config.pushed_only = true;
         self
     }
 
@@ -251,6 +262,7 @@ impl Authenticator for OAuthProvider {
             keys,
             resource_servers: config.resource_servers.clone(),
             known: KnownTokens::new(KNOWN, config.lifetimes.notice),
+            pushed_only: config.pushed_only,
             offline_only: config.offline_only,
             skip_consent: config.skip_consent,
         };

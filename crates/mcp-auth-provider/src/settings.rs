@@ -23,6 +23,7 @@ use mcp_core::ConfigError;
 /// | grant, however often refreshed | 180 d | 1 h to 10 years |
 /// | replay window of a rotated refresh token | 60 s | 0 to 30 min |
 /// | sign-in and consent, from begin to end | 10 min | 1 to 60 min |
+/// | pushed authorization request that no browser has come with | 90 s | 5 s to 10 min |
 /// | browser session: unused, at most | 12 h, 7 d | 5 min to 90 d |
 /// | how late a revocation may be noticed | 1 s | 0 to 60 s |
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,7 @@ pub struct Lifetimes {
     pub(crate) grant: Duration,
     pub(crate) replay: Duration,
     pub(crate) transaction: Duration,
+    pub(crate) pushed: Duration,
     pub(crate) session_idle: Duration,
     pub(crate) session: Duration,
     pub(crate) notice: Duration,
@@ -59,6 +61,7 @@ impl Lifetimes {
             grant: 180 * DAY,
             replay: MINUTE,
             transaction: 10 * MINUTE,
+            pushed: Duration::from_secs(90),
             session_idle: 12 * HOUR,
             session: 7 * DAY,
             notice: Duration::from_secs(1),
@@ -107,6 +110,13 @@ impl Lifetimes {
         self
     }
 
+    /// How long after a request was pushed a browser may come with it (`expires_in`, RFC 9126 §2.2).
+    #[must_use]
+    pub fn pushed_request(mut self, span: Duration) -> Self {
+        self.pushed = span;
+        self
+    }
+
     /// How long a browser stays signed in: without being used, and at most.
     #[must_use]
     pub fn browser_session(mut self, unused: Duration, at_most: Duration) -> Self {
@@ -135,6 +145,7 @@ impl Lifetimes {
             ("grant", self.grant, HOUR, 3660 * DAY),
             ("replay window", self.replay, Duration::ZERO, 30 * MINUTE),
             ("sign-in", self.transaction, MINUTE, HOUR),
+            ("pushed authorization request", self.pushed, Duration::from_secs(5), 10 * MINUTE),
             ("unused browser session", self.session_idle, 5 * MINUTE, 90 * DAY),
             ("browser session", self.session, 5 * MINUTE, 90 * DAY),
             ("notice of revocations", self.notice, Duration::ZERO, MINUTE),

@@ -37,9 +37,12 @@ struct Filled {
 
 fn main() {
     let runtime = Runtime::new().unwrap();
+    println!("before: {} resident", resident());
+    let tokens = runtime.block_on(fill(100_000));
+    println!("with 100 thousand records: {} resident", resident());
+    drop(tokens);
     let small = runtime.block_on(fill(1000));
     let large = runtime.block_on(fill(1_000_000));
-    println!("after filling: {} resident", resident());
     println!("{:28} {:>12} {:>12} {:>7}", "", "1 k", "1 M", "ratio");
     let mut rows: Vec<(&str, Vec<[f64; 2]>)> = Vec::new();
     for _ in 0..ROUNDS {
@@ -107,6 +110,33 @@ async fn round(filled: &Filled) -> Vec<(&'static str, f64)> {
     waits.sort_by(f64::total_cmp);
     results.push(("get, p50", waits[READS / 2]));
     results.push(("get, p99", p99(&waits)));
+
+    let mut waits = Duration::ZERO;
+    for index in 0..SINGLE as usize {
+        commit_three(store).await;
+        let (partition, name) = pick(filled, index);
+        let begin = Instant::now();
+        store.get(partition, std::slice::from_ref(name), NOW).await.unwrap();
+        waits += begin.elapsed();
+    }
+    results.push(("get after a commit, mean", micros(waits / SINGLE)));
+
+    let begin = Instant::now();
+    let mut tasks = JoinSet::new();
+    const EACH: usize = 100;
+    for task in 0..TASKS {
+        let (store, keys) = (
+            store.clone(),
+            (0..EACH).map(|index| pick(filled, task * EACH + index).clone()).collect::<Vec<_>>(),
+        );
+        tasks.spawn(async move {
+            for (partition, name) in keys {
+                store.get(&partition, &[name], NOW).await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+    results.push(("64 tasks: get, each", micros(begin.elapsed() / u32::try_from(TASKS * EACH).unwrap())));
 
     // The database is as large as before when the next round begins.
     while store.sweep(NOW + HOUR, 1000).await.unwrap().more {}

@@ -194,3 +194,21 @@ impl Batch {
 
 /// The milliseconds that a 64-bit floating point number counts exactly: what Lua, and so Redis, calculates with.
 const LAST_END: u64 = (1 << 53) - 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_beyond_counting_is_none() {
+        let end = |millis| {
+            let name = Name::new("a").unwrap();
+            let batch = Batch::new().put(name, "x", Some(Timestamp::from_millis(millis)));
+            match batch.operations() {
+                [(_, Operation::Put { expires_at, .. })] => expires_at.map(Timestamp::as_millis),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!([0, LAST_END, LAST_END + 1, u64::MAX].map(end), [Some(0), Some(LAST_END), None, None]);
+    }
+}

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import path from 'node:path';
 import readline from 'node:readline';
 
-const BINARIES = process.env.E2E_BIN_DIR ?? fileURLToPath(new URL('../../../target/debug', import.meta.url));
+/** Where cargo puts programs. */
+export const BINARIES = process.env.E2E_BIN_DIR ?? fileURLToPath(new URL('../../../target/debug', import.meta.url));
 const PATIENCE_MS = 30_000;
 
 const running = new Set();

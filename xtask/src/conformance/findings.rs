@@ -42,7 +42,7 @@ struct Entry {
 }
 
 impl Findings {
-    /// Adds what the suite wrote to `results`: a folder `server-SCENARIO-TIME` for each scenario.
+    /// Adds what the suite wrote to `results`: a folder `MODE-SCENARIO-TIME` for each scenario.
     ///
     /// # Errors
     /// A sentence when something is not there or cannot be read.
@@ -88,9 +88,9 @@ impl Findings {
     }
 }
 
-/// The scenario in `server-SCENARIO-2026-11-23T11-31-59-036Z`.
+/// The scenario in `server-SCENARIO-2026-11-23T11-31-59-036Z`; the mode for authorization servers says so before.
 fn scenario(folder: &str) -> Option<&str> {
-    let named = folder.strip_prefix("server-")?;
+    let named = folder.strip_prefix("authorization-").unwrap_or(folder).strip_prefix("server-")?;
     let (name, time) = named.split_at_checked(named.len().checked_sub(25)?)?;
     (time.starts_with('-') && time.ends_with('Z')).then_some(name)
 }
@@ -104,6 +104,10 @@ mod tests {
         assert_eq!(
             scenario("server-json-schema-2020-12-2026-11-23T11-31-59-036Z"),
             Some("json-schema-2020-12")
+        );
+        assert_eq!(
+            scenario("authorization-server-authorization-code-grant-2026-11-25T14-02-22-230Z"),
+            Some("authorization-code-grant")
         );
         assert_eq!(scenario("server-ping"), None);
         assert_eq!(scenario("client-ping-2026-11-23T11-31-59-036Z"), None);

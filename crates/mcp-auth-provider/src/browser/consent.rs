@@ -119,9 +119,7 @@ pub(crate) async fn decide(
         }
         match visit.params.get("action") {
             Some("allow") => match ticked(visit, &begun.transaction.request.scopes) {
-                Ok(scopes)
-                    if scopes.for_challenge().is_empty() && !begun.transaction.request.scopes.is_empty() =>
-                {
+                Ok(scopes) if is_nothing(&scopes, &begun.transaction.request.scopes) => {
                     let page = form(engine, &begun, user.as_ref(), &scopes);
                     let text = "Tick at least one thing that it may do, or deny.";
                     return show(page.error(text).status(StatusCode::BAD_REQUEST));
@@ -169,6 +167,11 @@ pub(crate) async fn decide(
     Err(CannotTell)
 }
 
+/// Whether nothing was ticked that a resource knows, of what could be.
+fn is_nothing(ticked: &Scopes, asked: &Scopes) -> bool {
+    ticked.for_challenge().is_empty() && !asked.for_challenge().is_empty()
+}
+
 struct NotAsked;
 
 /// The boxes that were ticked: fields `scope:<name>`.
@@ -185,3 +188,18 @@ fn foreign() -> Page {
 
 /// As often as others can be faster.
 const TRIES: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn something_has_to_be_ticked_where_there_is_something() {
+        let (none, away) = (Scopes::none(), Scopes::from("offline_access"));
+        let read = Scopes::from("mcp:read");
+        assert!(is_nothing(&none, &read) && is_nothing(&away, &read.union(&away)));
+        assert!(!is_nothing(&read, &read.union(&away)));
+        // A resource without scopes.
+        assert!(!is_nothing(&none, &none) && !is_nothing(&away, &away) && !is_nothing(&none, &away));
+    }
+}

@@ -44,8 +44,10 @@ impl Flow<'_> {
         let transaction = self.begun.transaction.clone();
         let request = &transaction.request;
         let scopes = consent.scopes.clone();
-        let refreshable = transaction.client.may(GrantType::RefreshToken)
-            && (!engine.offline_only || scopes.has("offline_access"));
+        // Who was asked for offline access and did not tick it has said no to it.
+        let offline = scopes.has("offline_access");
+        let declined = !offline && (engine.offline_only || request.scopes.has("offline_access"));
+        let refreshable = transaction.client.may(GrantType::RefreshToken) && !declined;
         let new = NewGrant {
             partition: self.begun.partition(),
             client: &transaction.client,

@@ -270,5 +270,5 @@ pub(crate) fn unavailable() -> Page {
     Page::message("Please try again", text).status(StatusCode::SERVICE_UNAVAILABLE).retry_after(5)
 }
 
-const OVER: &str =
+pub(super) const OVER: &str =
     "This sign-in is over. Go back to the application, and start again there if it needs you to.";

@@ -1,4 +1,4 @@
-//! How many sign-ins one address may begin. In memory: it keeps load away, and guards no secret.
+//! How many sign-ins one address may begin, in a browser or for one. In memory: it keeps load away, and guards no secret.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -25,6 +25,17 @@ impl BrowserLimits {
     pub(crate) fn begin(&self, now: Timestamp, address: Option<IpAddr>) -> Result<(), Duration> {
         match address {
             Some(address) => self.0.admit(now, &key(address)),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts what somebody begins who did not prove who it is: apart from what browsers do from the same address.
+    ///
+    /// # Errors
+    /// How long to wait, when there were too many.
+    pub(crate) fn begin_unproven(&self, now: Timestamp, address: Option<IpAddr>) -> Result<(), Duration> {
+        match address {
+            Some(address) => self.0.admit(now, &format!("client {}", key(address))),
             None => Ok(()),
         }
     }

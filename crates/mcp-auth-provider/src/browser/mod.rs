@@ -5,11 +5,13 @@
 //! the user is known, without a second cookie that only the answer to the sign-in set. Every step is one conditional
 //! commit, so that of two racing steps one happens, and the other sees what it did.
 
+mod answered;
 mod consent;
 mod cookies;
 mod finish;
 mod flow;
 mod load;
+mod pushed;
 mod redirect;
 mod remembered;
 mod request;
@@ -22,9 +24,10 @@ mod visit;
 pub(crate) use consent::decide;
 pub(crate) use flow::{CannotTell, Place, go_on, sign_in, stale, unavailable};
 pub(crate) use load::{BrowserLimits, key as address_key};
+pub(crate) use pushed::{PushedRequest, REQUEST_URI};
 pub(crate) use redirect::see_other;
 pub(crate) use remembered::forget as forget_consent;
-pub(crate) use request::{Refusal, check};
+pub(crate) use request::{Checked, Refusal, check};
 pub(crate) use session::{Session, end_of_user as end_sessions};
 pub(crate) use transaction::Begun;
 pub(crate) use visit::Visit;

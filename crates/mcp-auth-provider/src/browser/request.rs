@@ -145,8 +145,8 @@ fn read(
         return Err(AuthorizationError::invalid("state is too long"));
     }
     unsupported(params)?;
-    if client.require_par && !pushed {
-        return Err(AuthorizationError::invalid("the client must push its authorization requests"));
+    if !pushed && (client.require_par || engine.pushed_only) {
+        return Err(AuthorizationError::invalid("authorization requests must be pushed"));
     }
     match params.get("response_type") {
         Some("code") => {}
@@ -297,3 +297,51 @@ impl AuthorizationRequest {
 const MAX_STATE: usize = 4096;
 /// The most bytes of a `login_hint` that are looked at.
 const MAX_HINT: usize = 320;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    // covers: AZ08, AZ36
+    #[test]
+    fn some_places_cannot_carry_an_answer_whoever_registered_them() {
+        for good in ["https://c.test/cb", "https://c.test/cb?tenant=1", "http://127.0.0.1:1/", "com.app:/cb"]
+        {
+            assert!(can_carry_an_answer(good), "{good}");
+        }
+        for bad in [
+            "https://c.test/cb?code=x",
+            "https://c.test/cb?a=1&%73tate=x",
+            "https://c.test/cb?iss=",
+            "https://c.test/cb?error",
+            "https://c.test/cb#",
+            "javascript:alert(1)",
+            "JAVASCRIPT:alert(1)",
+            "data:text/html,x",
+            "https://c.test/\r\nx: y",
+        ] {
+            assert!(!can_carry_an_answer(bad), "{bad}");
+        }
+    }
+
+    // covers: AZ26, AZ27, AZ28
+    #[test]
+    fn prompts_and_ages_are_read_strictly() {
+        assert_eq!(prompt(None), Ok(Prompt::default()));
+        assert_eq!(prompt(Some("login consent")), Ok(Prompt { login: true, consent: true, none: false }));
+        assert!(prompt(Some("none login")).is_err() && prompt(Some("None")).is_err());
+        assert_eq!(max_age(Some("0")), Ok(Some(0)));
+        for bad in ["-1", "+1", "1.0", " 1", "1e3", "18446744073709551616"] {
+            assert!(max_age(Some(bad)).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_them_panic(text in ".{0,60}") {
+            let _ = (prompt(Some(&text)), max_age(Some(&text)), can_carry_an_answer(&text));
+        }
+    }
+}

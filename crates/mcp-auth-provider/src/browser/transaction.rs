@@ -13,8 +13,9 @@ use crate::engine::Engine;
 use crate::sign_in::{ConsentOrder, SignInState, User};
 use crate::wire::{TokenKind, TokenText};
 
+use super::answered::{answered, answered_name};
 use super::cookies::CookieName;
-use super::flow::CannotTell;
+use super::flow::{CannotTell, OVER};
 use super::request::{AuthorizationRequest, Checked};
 use super::session::Session;
 use super::visit::Visit;
@@ -41,6 +42,9 @@ pub(crate) struct Transaction {
     pub(super) proof: Option<Proof>,
     pub(super) consent: Option<Consent>,
     pub(super) outcome: Option<Outcome>,
+    /// Whether others may be about the same request, in the same partition: one of them has an outcome.
+    #[serde(default)]
+    shared: bool,
     #[serde(with = "as_text::millis")]
     pub(super) created_at: Timestamp,
     #[serde(with = "as_text::millis")]
@@ -87,10 +91,20 @@ pub(crate) struct Begun {
 }
 
 impl Begun {
-    /// A new transaction in a new partition, bound to the browser with this secret. Not stored yet.
-    pub(crate) fn new(engine: &Engine, checked: Checked, browser: &str, unprompted: bool) -> Self {
+    /// A new transaction, bound to the browser with this secret. Not stored yet. It is in the partition in which the request
+    /// is kept already, or in a new one.
+    pub(crate) fn new(
+        engine: &Engine,
+        checked: Checked,
+        browser: &str,
+        unprompted: bool,
+        kept_in: Option<&Partition>,
+    ) -> Self {
         let now = engine.now();
-        let handle = TokenText::new(TokenKind::Transaction, &Partition::random());
+        let handle = match kept_in {
+            Some(partition) => TokenText::new(TokenKind::Transaction, partition),
+            None => TokenText::new(TokenKind::Transaction, &Partition::random()),
+        };
         let transaction = Transaction {
             client: without_ballast(&checked.client),
             browser: browser_hash(engine, &handle, browser),
@@ -102,6 +116,7 @@ impl Begun {
             proof: None,
             consent: None,
             outcome: None,
+            shared: kept_in.is_some(),
             created_at: now,
             expires_at: now + engine.lifetimes.transaction,
             request: checked.request,
@@ -126,11 +141,15 @@ impl Begun {
     }
 
     async fn read(engine: &Engine, handle: TokenText) -> Result<Option<Self>, StoreError> {
-        let Some(found) = engine.vault.get_one(handle.partition(), &handle.name()).await? else {
-            return Ok(None);
-        };
-        let revision = Some(found.revision());
-        Ok(Some(Self { handle, transaction: found.json()?, revision }))
+        let names = [handle.name(), answered_name()];
+        let mut found = engine.vault.get(handle.partition(), &names).await?.into_iter();
+        let (Some(Some(record)), answered) = (found.next(), found.next().flatten()) else { return Ok(None) };
+        let mut transaction: Transaction = record.json()?;
+        if answered.is_some() && transaction.outcome.is_none() {
+            // Another window was faster with the same request.
+            transaction.outcome = Some(Outcome { location: String::new(), said: Some(OVER.to_owned()) });
+        }
+        Ok(Some(Self { handle, transaction, revision: Some(record.revision()) }))
     }
 
     /// Stores it as it is now, together with the batch, unless somebody else was faster: then `false`, and nothing has happened.
@@ -141,6 +160,10 @@ impl Begun {
             None => batch.require_absent(name.clone()),
         };
         let batch = batch.put_json(name.clone(), &self.transaction, Some(self.transaction.expires_at))?;
+        let batch = match (&self.transaction.outcome, self.transaction.shared) {
+            (Some(_), true) => answered(batch, engine.now())?,
+            _ => batch,
+        };
         let revision = batch.revision();
         let done = match engine.vault.commit(self.partition(), batch).await {
             Ok(Committed::Done(_)) => true,

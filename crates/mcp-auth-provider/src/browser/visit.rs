@@ -59,10 +59,13 @@ impl Visit {
         self.head.method == Method::HEAD
     }
 
-    /// Whether the browser says that its user or a program on the device sent it here, or one of our own pages did.
+    /// Whether the browser says that its user or a program on the device sent it here, or one of our own pages did; and that it
+    /// does not only look ahead.
     pub(crate) fn is_unprompted(&self) -> bool {
-        let site = self.head.headers.get("sec-fetch-site");
+        let headers = &self.head.headers;
+        let site = headers.get("sec-fetch-site");
         site.is_some_and(|site| site == "none" || site == "same-origin")
+            && !headers.contains_key("sec-purpose")
     }
 
     /// The values of a cookie, those that were set just now among them.

@@ -8,8 +8,12 @@ use std::sync::Arc;
 use http::{Request, Response, StatusCode};
 use mcp_core::audit::Outcome;
 use mcp_core::{Body, random_id};
+use mcp_store::Partition;
 
-use crate::browser::{Begun, CannotTell, Place, Refusal, Visit, check, go_on, see_other, unavailable};
+use crate::browser::{
+    Begun, CannotTell, Checked, Place, PushedRequest, REQUEST_URI, Refusal, Visit, check, go_on, see_other,
+    unavailable,
+};
 use crate::engine::Engine;
 use crate::pages::Page;
 
@@ -36,8 +40,8 @@ pub(super) async fn answer(engine: Arc<Engine>, request: Request<Body>) -> Respo
 }
 
 async fn authorize(engine: &Engine, visit: &mut Visit) -> Result<Response<Body>, CannotTell> {
-    let checked = match check(engine, &visit.params, false).await {
-        Ok(checked) => checked,
+    let (checked, kept_in) = match read(engine, visit).await {
+        Ok(read) => read,
         Err(refusal) => return refuse(engine, visit, refusal),
     };
     // A browser that must not be shown anything gets no cookie either.
@@ -46,8 +50,28 @@ async fn authorize(engine: &Engine, visit: &mut Visit) -> Result<Response<Body>,
     } else {
         visit.browser_secret(engine)
     };
-    let begun = Begun::new(engine, checked, &secret, visit.is_unprompted());
+    let begun = Begun::new(engine, checked, &secret, visit.is_unprompted(), kept_in.as_ref());
     go_on(engine, visit, begun, Place::Page).await
+}
+
+/// The request, checked; and where it is kept, if it was pushed. Then nothing that stands beside the reference counts (RFC
+/// 9126 §4, attack PA09), and it is checked once more: the client may have changed meanwhile.
+async fn read(engine: &Engine, visit: &Visit) -> Result<(Checked, Option<Partition>), Refusal> {
+    let params = &visit.params;
+    let Some(reference) = params.get("request_uri").filter(|uri| uri.starts_with(REQUEST_URI)) else {
+        return Ok((check(engine, params, false).await?, None));
+    };
+    if params.is_repeated("client_id") || params.is_repeated("request_uri") {
+        return Err(Refusal::Local("client_id or request_uri stands there twice"));
+    }
+    let id = params.get("client_id").ok_or(Refusal::Local("the client_id is missing"))?;
+    let pushed = PushedRequest::find(engine, id, reference).await.map_err(|error| {
+        tracing::warn!(%error, "the store did not answer for a pushed request");
+        Refusal::Unavailable
+    })?;
+    let reason = "the request_uri is unknown, is another client's, has expired or was used";
+    let pushed = pushed.ok_or(Refusal::Local(reason))?;
+    Ok((check(engine, &pushed.params, true).await?, Some(pushed.partition)))
 }
 
 fn refuse(engine: &Engine, visit: &Visit, refusal: Refusal) -> Result<Response<Body>, CannotTell> {

@@ -93,6 +93,9 @@ fn document(engine: &Engine, others: &[Route]) -> Map<String, Value> {
     if !scopes.is_empty() {
         say("scopes_supported", json!(scopes));
     }
+    if engine.pushed_only {
+        say("require_pushed_authorization_requests", json!(true));
+    }
     if has(&paths.authorize) {
         say("authorization_response_iss_parameter_supported", json!(true));
     }

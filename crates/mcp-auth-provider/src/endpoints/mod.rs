@@ -6,6 +6,7 @@ mod introspect;
 mod jwks;
 mod manage;
 mod metadata;
+mod par;
 mod register;
 mod revoke;
 mod sign_in;
@@ -39,6 +40,7 @@ pub(crate) fn routes(engine: &Arc<Engine>) -> Vec<Route> {
         route(engine, &paths.consent, page.clone(), Access::Browser, consent::answer),
         route(engine, &paths.introspect, [Method::POST], Access::Client, introspect::answer),
         route(engine, &paths.jwks, [Method::GET], Access::Public, jwks::answer),
+        route(engine, &paths.par, [Method::POST], Access::Client, par::answer),
         route(engine, &paths.revoke, [Method::POST], Access::Client, revoke::answer),
         route(engine, &paths.sign_out, page, Access::Browser, sign_out::answer),
         route(engine, &paths.token, [Method::POST], Access::Client, token::answer),

@@ -6,5 +6,6 @@ mod browser;
 mod clients;
 mod machines;
 mod metadata;
+mod par;
 mod rows;
 mod tokens;

@@ -12,7 +12,7 @@ use tokio_postgres::Row;
 
 use super::PostgresStore;
 use super::pool::Failure;
-use super::rows::{to_column, unreadable};
+use super::rows::to_column;
 use crate::{Batch, Committed, Name, Operation, Partition, Precondition, StoreError};
 
 /// How long after its beginning an attempt may be asked about: it is remembered for two minutes.
@@ -54,7 +54,10 @@ pub(super) async fn commit(
             )
             .await;
         let lost = match answer {
-            Ok(rows) => return outcome(batch, rows.first()),
+            Ok(rows) => match outcome(batch, rows.first()) {
+                Some(committed) => return Ok(committed),
+                None => "an answer that no commit gives".to_owned(),
+            },
             // A connection that lay idle may have been closed by the other side.
             Err(Failure::Unsent(_)) if last > 0 && Instant::now() < deadline => continue,
             Err(Failure::Lost(text)) => text,
@@ -92,17 +95,12 @@ async fn settle(store: &PostgresStore, partition: &Partition, attempt: i64, begu
     }
 }
 
-fn outcome(batch: &Batch, row: Option<&Row>) -> Result<Committed, StoreError> {
-    let nonsense = || StoreError::unavailable("an answer that no commit gives");
-    let row = row.ok_or_else(nonsense)?;
-    match row.try_get::<_, i32>(0).map_err(unreadable)? {
-        0 => Ok(Committed::Done(batch.revision())),
-        1 => {
-            let name: &str = row.try_get(1).map_err(unreadable)?;
-            Ok(Committed::Refused(Name::new(name).map_err(|_| nonsense())?))
-        }
-        // Only a fence of ours is there, and ours is set after the attempt.
-        _ => Err(nonsense()),
+/// `None` for an answer that says nothing, or that the attempt is fenced off, which only happens above.
+fn outcome(batch: &Batch, row: Option<&Row>) -> Option<Committed> {
+    match row?.try_get::<_, i32>(0).ok()? {
+        0 => Some(Committed::Done(batch.revision())),
+        1 => Some(Committed::Refused(Name::new(row?.try_get::<_, &str>(1).ok()?).ok()?)),
+        _ => None,
     }
 }
 

@@ -60,19 +60,17 @@ impl Connections {
         parameters: Parameters<'_>,
         deadline: Instant,
     ) -> Result<Vec<Row>, Failure> {
-        let prepared = timeout_at(deadline, async {
-            let connection = self.get(setup).await.map_err(Failure::Unsent)?;
-            match connection.prepare_cached(statement).await {
-                Ok(prepared) => Ok((connection, prepared)),
-                Err(error) => {
-                    self.discard(connection, &error);
-                    Err(Failure::Unsent(describe(&error)))
-                }
-            }
-        });
-        let (connection, prepared) = match prepared.await {
-            Ok(prepared) => prepared?,
+        let connection = match timeout_at(deadline, self.get(setup)).await {
+            Ok(connection) => connection.map_err(Failure::Unsent)?,
             Err(_) => return Err(Failure::Unsent("no connection in time".to_owned())),
+        };
+        let prepared = match timeout_at(deadline, connection.prepare_cached(statement)).await {
+            Ok(Ok(prepared)) => prepared,
+            Ok(Err(error)) => {
+                self.discard(connection, &error);
+                return Err(Failure::Unsent(describe(&error)));
+            }
+            Err(_) => return Err(Failure::Unsent(self.give_up(connection))),
         };
         match timeout_at(deadline, connection.query(&prepared, parameters)).await {
             Ok(Ok(rows)) => Ok(rows),
@@ -82,12 +80,7 @@ impl Connections {
                 let text = describe(&error);
                 Err(if lost { Failure::Lost(text) } else { Failure::Refused(text) })
             }
-            Err(_) => {
-                // Its answer may still come: nobody shall wait behind it.
-                drop(Object::take(connection));
-                self.forget_idle();
-                Err(Failure::Lost("no answer in time".to_owned()))
-            }
+            Err(_) => Err(Failure::Lost(self.give_up(connection))),
         }
     }
 
@@ -119,6 +112,13 @@ impl Connections {
             PoolError::PostCreateHook(HookError::Backend(error)) => describe(&error),
             _ => "the connections are closed".to_owned(),
         })
+    }
+
+    /// Throws a connection away on which nothing is answered: the answer may still come, and nobody shall wait behind it.
+    fn give_up(&self, connection: Object) -> String {
+        drop(Object::take(connection));
+        self.forget_idle();
+        "no answer in time".to_owned()
     }
 
     /// Keeps a connection only if the server still uses it and still takes writes.

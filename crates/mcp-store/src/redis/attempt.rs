@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use mcp_core::{Timestamp, random_bytes};
 use redis::Value;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::keys::Keys;
-use super::link::{Failure, Link, nonsense};
+use super::link::{Failure, Link};
 use super::record::{encode, halves, score};
 use super::script::{COMMIT, SETTLE};
 use crate::{Batch, Committed, Name, Operation, Partition, Precondition, StoreError};
@@ -43,15 +43,13 @@ pub(super) async fn commit(
         let attempt = keys.attempt(partition, &format!("{:032x}", u128::from_le_bytes(random_bytes())));
         let all = [keys.records(partition), keys.names(partition), keys.ends(partition), attempt.clone()];
         let begun = Instant::now();
-        let lost = match timeout_at(deadline, COMMIT.run(link, None, &all, &arguments)).await {
-            Ok(Ok(answer)) => match outcome(batch, answer)? {
+        let lost = match COMMIT.run(link, &all, &arguments, deadline).await {
+            Ok(answer) => match outcome(batch, &answer) {
                 Some(committed) => return Ok(committed),
-                // Only a fence of ours is there, and ours is set below.
-                None => return Err(nonsense()),
+                None => "an answer that no commit gives".to_owned(),
             },
-            Ok(Err(Failure::Lost(text))) => text,
-            Ok(Err(failure)) => return Err(failure.into()),
-            Err(_) => "no answer in time".to_owned(),
+            Err(Failure::Lost(text)) => text,
+            Err(failure) => return Err(failure.into()),
         };
         match settle(link, &attempt, begun).await {
             Some(true) => return Ok(Committed::Done(batch.revision())),
@@ -68,7 +66,7 @@ async fn settle(link: &Link, attempt: &str, begun: Instant) -> Option<bool> {
     let deadline = begun + link.timeout() * ASKABLE;
     let (keys, arguments) = ([attempt.to_owned()], [FENCE.as_millis().to_string().into_bytes()]);
     loop {
-        let answer = timeout_at(deadline, SETTLE.run(link, None, &keys, &arguments)).await.ok()?;
+        let answer = SETTLE.run(link, &keys, &arguments, deadline).await;
         // What the answer says was true when it was made: perhaps only now is it too late.
         if Instant::now() > deadline {
             return None;
@@ -87,19 +85,15 @@ async fn settle(link: &Link, attempt: &str, begun: Instant) -> Option<bool> {
     }
 }
 
-/// `None` for an attempt that was fenced off.
-fn outcome(batch: &Batch, answer: Value) -> Result<Option<Committed>, StoreError> {
-    let Value::Array(words) = answer else {
-        return Err(nonsense());
-    };
+/// `None` for an answer that says nothing, or that the attempt is fenced off, which only happens above.
+fn outcome(batch: &Batch, answer: &Value) -> Option<Committed> {
+    let Value::Array(words) = answer else { return None };
     match words.as_slice() {
-        [Value::BulkString(word)] if word == b"done" => Ok(Some(Committed::Done(batch.revision()))),
-        [Value::BulkString(word)] if word == b"fenced" => Ok(None),
+        [Value::BulkString(word)] if word == b"done" => Some(Committed::Done(batch.revision())),
         [Value::BulkString(word), Value::BulkString(name)] if word == b"refused" => {
-            let name = std::str::from_utf8(name).ok().and_then(|name| Name::new(name).ok());
-            Ok(Some(Committed::Refused(name.ok_or_else(nonsense)?)))
+            Some(Committed::Refused(Name::new(std::str::from_utf8(name).ok()?).ok()?))
         }
-        _ => Err(nonsense()),
+        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
+use tokio::time::Instant;
 
 use super::nodes::Nodes;
 use super::single::Single;
@@ -44,27 +45,27 @@ pub(super) enum Link {
 }
 
 impl Link {
-    /// Sends a command once, and gives the answer within [`timeout`](Self::timeout). A cluster sends it where the slot is,
-    /// or, without one, where its key is; one server has all slots.
-    pub(super) async fn run(&self, command: &Cmd, slot: Option<u16>) -> Result<Value, Failure> {
+    /// Sends a command once, and gives the answer before the deadline. A cluster sends it where the slot is, or, without
+    /// one, where its key is; one server has all slots.
+    pub(super) async fn run(
+        &self,
+        command: &Cmd,
+        slot: Option<u16>,
+        deadline: Instant,
+    ) -> Result<Value, Failure> {
         match self {
-            Self::Single(single) => single.run(command).await,
-            Self::Cluster(nodes) => nodes.run(command, slot).await,
+            Self::Single(single) => single.run(command, deadline).await,
+            Self::Cluster(nodes) => nodes.run(command, slot, deadline).await,
         }
     }
 
     /// Sends a command that may run twice, and sends it again if the connection breaks: it may have been closed by the other
     /// side since it was last used.
     pub(super) async fn read(&self, command: &Cmd, slot: Option<u16>) -> Result<Value, Failure> {
-        let both = async {
-            match self.run(command, slot).await {
-                Err(Failure::Lost(_)) => self.run(command, slot).await,
-                answer => answer,
-            }
-        };
-        match tokio::time::timeout(self.timeout(), both).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Failure::Lost("no answer in time".to_owned())),
+        let deadline = Instant::now() + self.timeout();
+        match self.run(command, slot, deadline).await {
+            Err(Failure::Lost(_)) if Instant::now() < deadline => self.run(command, slot, deadline).await,
+            answer => answer,
         }
     }
 

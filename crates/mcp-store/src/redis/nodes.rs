@@ -25,8 +25,12 @@ impl Nodes {
         Self { client, timeout, connection: OnceCell::new() }
     }
 
-    pub(super) async fn run(&self, command: &Cmd, slot: Option<u16>) -> Result<Value, Failure> {
-        let deadline = Instant::now() + self.timeout;
+    pub(super) async fn run(
+        &self,
+        command: &Cmd,
+        slot: Option<u16>,
+        deadline: Instant,
+    ) -> Result<Value, Failure> {
         let connected =
             timeout_at(deadline, self.connection.get_or_try_init(|| self.client.get_async_connection()));
         let mut connection = match connected.await {
@@ -58,7 +62,7 @@ impl Nodes {
     pub(super) async fn layout(&self) -> Result<Layout, Failure> {
         let mut command = Cmd::new();
         command.arg("CLUSTER").arg("SLOTS");
-        let answer = self.run(&command, Some(0)).await?;
+        let answer = self.run(&command, Some(0), Instant::now() + self.timeout).await?;
         let mut ranges: Vec<(u16, u16, String)> = Vec::new();
         let items = from_redis_value::<Vec<Vec<Value>>>(answer).map_err(|_| unreadable())?;
         for item in items {

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use redis::{Cmd, Script as Hasher, Value};
+use tokio::time::Instant;
 
 use super::link::{Failure, Link};
 use crate::StoreError;
@@ -32,12 +33,14 @@ impl Script {
     pub(super) async fn run(
         &self,
         link: &Link,
-        slot: Option<u16>,
         keys: &[String],
         arguments: &[Vec<u8>],
+        deadline: Instant,
     ) -> Result<Value, Failure> {
-        match link.run(&command("EVALSHA", &self.hash, keys, arguments), slot).await {
-            Err(Failure::UnknownScript) => link.run(&command("EVAL", self.text, keys, arguments), slot).await,
+        match link.run(&command("EVALSHA", &self.hash, keys, arguments), None, deadline).await {
+            Err(Failure::UnknownScript) => {
+                link.run(&command("EVAL", self.text, keys, arguments), None, deadline).await
+            }
             answer => answer,
         }
     }

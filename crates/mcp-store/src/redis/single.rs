@@ -30,8 +30,7 @@ impl Single {
         Self { client, timeout, current: RwLock::default(), connecting: Mutex::default() }
     }
 
-    pub(super) async fn run(&self, command: &Cmd) -> Result<Value, Failure> {
-        let deadline = Instant::now() + self.timeout;
+    pub(super) async fn run(&self, command: &Cmd, deadline: Instant) -> Result<Value, Failure> {
         let Ok(connected) = timeout_at(deadline, self.connect()).await else {
             return Err(Failure::Unsent("no connection in time".to_owned()));
         };

@@ -89,8 +89,8 @@ fn move_pages(link: &mut Link) -> i64 {
     let moved = link.get().and_then(|connection| {
         passive(connection).map_err(|error| Trouble::new("move the log into the database", &error))
     });
-    moved.unwrap_or_else(|trouble| {
-        tracing::error!(error = %trouble, "the database could not be written");
+    link.note(moved.as_ref().err());
+    moved.unwrap_or_else(|_| {
         link.discard();
         0
     })
@@ -99,3 +99,6 @@ fn move_pages(link: &mut Link) -> i64 {
 fn passive(connection: &Connection) -> rusqlite::Result<i64> {
     connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?.query_row([], |row| row.get(1))
 }
+
+#[cfg(test)]
+mod tests;

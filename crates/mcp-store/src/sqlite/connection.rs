@@ -1,5 +1,6 @@
 //! Connections to the file, with the settings that durability stands on, read back.
 
+use std::cell::Cell;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -40,7 +41,8 @@ impl Role {
     fn cache_size(self) -> i64 {
         match self {
             Self::Writer => -8 * 1024,
-            Self::Reader => -4 * 1024,
+            // More would not help: each commit has a reader forget what it has, and look at the file anew.
+            Self::Reader => -2 * 1024,
             // It copies pages without keeping them.
             Self::Mover => -64,
         }
@@ -74,7 +76,9 @@ fn connect(place: &Place) -> rusqlite::Result<Connection> {
     // Never CREATE: the file was made with its own permissions. A file that was taken away is not replaced by an empty one.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(place.file(), flags)?;
-    connection.busy_handler(Some(patient()))?;
+    connection.busy_handler(Some(wait as fn(i32) -> bool))?;
+    // More than there are statements: each is compiled once.
+    connection.set_prepared_statement_cache_capacity(32);
     // The file is data. Whoever swaps it must not get code run by it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
@@ -83,19 +87,19 @@ fn connect(place: &Place) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Waits for a lock in short steps, and not for ever.
-fn patient() -> impl FnMut(i32) -> bool + Send + 'static {
-    let mut since = Instant::now();
-    move |tries| {
-        if tries == 0 {
-            since = Instant::now();
-        }
-        let goes_on = since.elapsed() < LOCK_WAIT;
-        if goes_on {
-            thread::sleep(LOCK_POLL);
-        }
-        goes_on
+/// Waits for a lock in short steps, and not for ever. Called again and again, with how often it was called before.
+fn wait(tries: i32) -> bool {
+    thread_local! {
+        static SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
     }
+    if tries == 0 {
+        SINCE.set(Some(Instant::now()));
+    }
+    let goes_on = SINCE.get().is_some_and(|since| since.elapsed() < LOCK_WAIT);
+    if goes_on {
+        thread::sleep(LOCK_POLL);
+    }
+    goes_on
 }
 
 fn become_wal(connection: &Connection, place: &Place) -> Result<(), ConfigError> {

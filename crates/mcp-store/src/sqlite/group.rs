@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use super::apply::{self, Commit, Portion, Sweep};
 use super::failure::Trouble;
 use super::link::Link;
+use super::schema;
 use super::ticket::Ticket;
 use super::writer::Job;
 use crate::{Committed, StoreError};
@@ -76,18 +77,27 @@ fn attempt(link: &mut Link, jobs: &[Begun]) -> Result<Vec<Gave>, Failure> {
     if jobs.is_empty() {
         return Ok(Vec::new());
     }
-    let connection = link.get().map_err(|trouble| Failure { stage: Stage::Begin, trouble })?;
+    let connection = match link.get() {
+        Ok(connection) => connection,
+        Err(trouble) => {
+            link.note(Some(&trouble));
+            return Err(Failure { stage: Stage::Begin, trouble });
+        }
+    };
     let result = transact(connection, jobs);
-    if let Err(failure) = &result {
-        tracing::error!(error = %failure.trouble, "the database could not be written");
+    let trouble = result.as_ref().err().map(|failure| failure.trouble.clone());
+    if let Some(trouble) = &trouble {
         // Most errors have rolled back already, and then this fails.
         let rolled_back = connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok();
-        if !rolled_back || !failure.trouble.spares_the_connection() {
+        if !rolled_back || !trouble.spares_the_connection() {
             link.discard();
         }
     }
+    link.note(trouble.as_ref());
     result
 }
+
+const BEGIN: &str = "begin a transaction";
 
 fn transact(connection: &Connection, jobs: &[Begun]) -> Result<Vec<Gave>, Failure> {
     let run = |sql, stage, doing| {
@@ -96,7 +106,12 @@ fn transact(connection: &Connection, jobs: &[Begun]) -> Result<Vec<Gave>, Failur
             .and_then(|mut statement| statement.execute([]))
             .map_err(|error| Failure { stage, trouble: Trouble::new(doing, &error) })
     };
-    run("BEGIN IMMEDIATE", Stage::Begin, "begin a transaction")?;
+    run("BEGIN IMMEDIATE", Stage::Begin, BEGIN)?;
+    let current = schema::is_current(connection).map_err(|error| Trouble::new(BEGIN, &error));
+    let migrated = "a newer version has migrated it: update this server";
+    current
+        .and_then(|current| if current { Ok(()) } else { Err(Trouble::other(BEGIN, migrated)) })
+        .map_err(|trouble| Failure { stage: Stage::Begin, trouble })?;
     let gave =
         jobs.iter().map(|job| job.act(connection)).collect::<rusqlite::Result<Vec<Gave>>>().map_err(
             |error| Failure { stage: Stage::Inside, trouble: Trouble::new("write records", &error) },

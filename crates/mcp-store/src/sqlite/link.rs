@@ -11,11 +11,13 @@ pub(super) struct Link {
     place: Place,
     role: Role,
     connection: Option<Connection>,
+    /// Whether its last use failed, so that the log tells the first failure and the end of them, and not thousands.
+    troubled: bool,
 }
 
 impl Link {
     pub(super) fn new(place: Place, role: Role, connection: Connection) -> Self {
-        Self { place, role, connection: Some(connection) }
+        Self { place, role, connection: Some(connection), troubled: false }
     }
 
     /// The connection, opened if need be. To be asked for anew before each transaction.
@@ -33,6 +35,20 @@ impl Link {
     /// Has the next [`get`](Self::get) open the file anew.
     pub(super) fn discard(&mut self) {
         self.connection = None;
+    }
+
+    /// Tells the operator when trouble begins and when it is over.
+    pub(super) fn note(&mut self, trouble: Option<&Trouble>) {
+        match trouble {
+            Some(trouble) if !self.troubled => {
+                tracing::error!(file = %self.place.file().display(), error = %trouble, "the database cannot be written");
+            }
+            None if self.troubled => {
+                tracing::info!(file = %self.place.file().display(), "the database can be written again");
+            }
+            _ => {}
+        }
+        self.troubled = trouble.is_some();
     }
 
     /// Discards the connection if a transaction was left open on it: it would see one moment for ever.

@@ -1,4 +1,8 @@
 //! The threads that read.
+//!
+//! Reading a record takes SQLite 3 µs if the pages are in its cache, 11 to 17 µs if a commit came before (with a thousand,
+//! with a million records); handing it to a thread and back adds about 7 µs to either. Done by the task itself, it would
+//! spare these, and a disk that hangs would stop the threads of the runtime one by one, also those that could have said so.
 
 use std::collections::VecDeque;
 use std::fmt;

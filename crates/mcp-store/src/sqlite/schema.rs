@@ -15,7 +15,10 @@ const APPLICATION_ID: i32 = 0x6d63_7053;
 pub(super) const STEPS: &[&str] = &[
     // Partitions are numbered as they come. Their texts are random, and an index that began with them would be written at as
     // many places as there are new partitions; with the number in front, what is new is written side by side, and deleted so
-    // too. What this and other layouts cost with a thousand and with a million records is in `docs/stores.md`.
+    // too. 32 commits of three records in one transaction, processor time and pages written, with 40 thousand and with a
+    // million records: 0.9 ms and 64 pages, 1.2 ms and 81 pages. With the text in an index of the records: 1.1 ms and 66
+    // pages, 1.9 ms and 107 pages. With the records in that index themselves (`WITHOUT ROWID`): 1.6 ms and 136 pages, 3.3 ms
+    // and 201 pages.
     "CREATE TABLE partitions (
         id INTEGER PRIMARY KEY,
         partition TEXT NOT NULL
@@ -47,12 +50,12 @@ enum Found {
 /// # Errors
 /// When it is another application's, or a newer version of this crate has migrated it.
 pub(super) fn recognise(connection: &Connection, place: &Place, steps: &[&str]) -> Result<(), ConfigError> {
-    find(connection, place, steps).map(drop)
+    look(connection, place, steps).map(drop)
 }
 
 /// Brings the schema to the version after the last step; nothing is done if it is there already.
 pub(super) fn migrate(connection: &mut Connection, place: &Place, steps: &[&str]) -> Result<(), ConfigError> {
-    if find(connection, place, steps)? == Found::Ours(steps.len()) {
+    if look(connection, place, steps)? == Found::Ours(steps.len()) {
         return Ok(());
     }
     let failed = |error| cannot(place, "migrated", &error);
@@ -68,6 +71,19 @@ pub(super) fn migrate(connection: &mut Connection, place: &Place, steps: &[&str]
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
     transaction.pragma_update(None, "user_version", steps.len().cast_signed()).map_err(failed)?;
     transaction.commit().map_err(failed)
+}
+
+/// Whether nobody has migrated the database since it was opened: asked by a writer in each transaction.
+pub(super) fn is_current(connection: &Connection) -> rusqlite::Result<bool> {
+    let version: i64 = connection.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get(0))?;
+    Ok(usize::try_from(version) == Ok(STEPS.len()))
+}
+
+/// Looks at one moment of the file: another process may make its schema between two questions, and what is half there would
+/// be taken for another application's.
+fn look(connection: &Connection, place: &Place, steps: &[&str]) -> Result<Found, ConfigError> {
+    let transaction = connection.unchecked_transaction().map_err(|error| cannot(place, "read", &error))?;
+    find(&transaction, place, steps)
 }
 
 fn find(connection: &Connection, place: &Place, steps: &[&str]) -> Result<Found, ConfigError> {

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::StoreError;
 
 /// How long an operation may take, waiting included, before its caller is told that the store does not answer.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 10 });
 
 /// Work `W` whose answer is an `R`.
 pub(super) struct Ticket<W, R> {

@@ -5,13 +5,38 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mcp_core::{SecretKey, async_trait};
-use mcp_store::testkit::{Call, FaultyStore, leaks};
+use mcp_store::testkit::{Call, Fault, FaultyStore, leaks};
 use mcp_store::{Batch, KeyWrapper, Partition, RootKey, Store, StoreError, Vault};
 
 use crate::support::{NOON, Servers, millis, name, put, root, text};
 
 fn own() -> Partition {
     Partition::new("vault").unwrap()
+}
+
+#[tokio::test]
+async fn a_server_that_starts_slowly_takes_the_ring_that_is_there() {
+    for fault in [Fault::Hang, Fault::LostAnswer, Fault::LostRequest] {
+        let servers = Servers::new();
+        let faulty = FaultyStore::new(servers.store.clone(), Arc::new(servers.clock.clone()));
+        faulty.fail_next(Call::WriteRing, fault);
+        let (slow, clock) = (faulty.clone(), Arc::new(servers.clock.clone()));
+        let opening =
+            tokio::spawn(async move { Vault::open(Arc::new(slow), Some(root(1)), clock).await.unwrap() });
+        while faulty.calls(Call::WriteRing) == 0 {
+            tokio::task::yield_now().await;
+        }
+        // It has seen that there is no ring and is about to write one.
+        let quick = servers.vault().await;
+        let (partition, a) = (Partition::random(), name("a"));
+        put(&quick, &partition, &a, "x").await;
+        faulty.heal();
+        let slow = opening.await.unwrap();
+        for server in [&slow, &quick, &servers.vault().await] {
+            assert_eq!(text(server, &partition, &a).await, "x");
+            assert_eq!(server.keyed_hash("x", &[]), quick.keyed_hash("x", &[]));
+        }
+    }
 }
 
 #[tokio::test]

@@ -178,6 +178,66 @@ async fn no_write_is_lost_while_records_are_sealed_anew() {
 }
 
 #[tokio::test]
+async fn a_record_that_is_written_meanwhile_is_left_alone() {
+    let servers = Servers::new();
+    let faulty = FaultyStore::new(servers.store.clone(), Arc::new(servers.clock.clone()));
+    let (slow, quick) = (servers.vault_on(Arc::new(faulty.clone())).await, servers.vault().await);
+    let (partition, a, b) = (Partition::random(), name("a"), name("b"));
+    put(&slow, &partition, &a, "before").await;
+    put(&slow, &partition, &b, "before").await;
+    rotate(&servers, &slow).await;
+    for change in [Some("meanwhile"), None] {
+        faulty.fail_next(Call::Commit, Fault::Hang);
+        let commits = faulty.calls(Call::Commit);
+        let (sealing, at) = (slow.clone(), if change.is_some() { &a } else { &b });
+        let sealing = tokio::spawn(async move { reseal(&sealing, 1000).await });
+        while faulty.calls(Call::Commit) == commits {
+            tokio::task::yield_now().await;
+        }
+        // It has read the record and is about to write it.
+        match change {
+            Some(value) => drop(put(&quick, &partition, at, value).await),
+            None => {
+                let delete = Batch::new().delete(at.clone());
+                assert!(quick.commit(&partition, delete).await.unwrap().is_done());
+            }
+        }
+        faulty.heal();
+        sealing.await.unwrap();
+        let found = quick.get_one(&partition, at).await.unwrap();
+        assert_eq!(found.as_ref().map(mcp_store::Opened::value), change.map(str::as_bytes));
+        put(&quick, &partition, &b, "again").await;
+        rotate(&servers, &slow).await;
+        if change.is_some() {
+            assert!(quick.commit(&partition, Batch::new().delete(a.clone())).await.unwrap().is_done());
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_key_of_another_server_is_lost() {
+    let servers = Servers::new();
+    let faulty = FaultyStore::new(servers.store.clone(), Arc::new(servers.clock.clone()));
+    let (slow, quick) = (servers.vault_on(Arc::new(faulty.clone())).await, servers.vault().await);
+    faulty.fail_next(Call::WriteRing, Fault::Hang);
+    let writes = faulty.calls(Call::WriteRing);
+    let rotating = slow.clone();
+    let rotating = tokio::spawn(async move { rotating.rotate().await });
+    while faulty.calls(Call::WriteRing) == writes {
+        tokio::task::yield_now().await;
+    }
+    // It has read the ring and is about to write it with a key more.
+    rotate(&servers, &quick).await;
+    let (partition, a) = (Partition::random(), name("a"));
+    put(&quick, &partition, &a, "x").await;
+    faulty.heal();
+    rotating.await.unwrap().unwrap();
+    for server in [servers.vault().await, slow, quick] {
+        assert_eq!(text(&server, &partition, &a).await, "x");
+    }
+}
+
+#[tokio::test]
 async fn old_keys_are_forgotten_when_nothing_can_be_under_them() {
     let servers = Servers::new();
     let vault = servers.vault().await;

@@ -44,7 +44,7 @@ async fn every_server_reads_what_one_has_sealed() {
     assert!(!one.commit(&partition, require).await.unwrap().is_done());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_servers_that_start_at_once_agree() {
     for _ in 0..20 {
         let servers = Arc::new(Servers::new());

@@ -46,6 +46,20 @@ async fn what_was_not_asked_for_cannot_be_ticked() {
 }
 
 #[tokio::test]
+async fn access_while_away_can_be_declined() {
+    let (world, browser, _, client) = world().await;
+    let request = Authz::of(&client).with("scope", "mcp:read offline_access").with("prompt", "consent");
+    let form = Form::of(&consent_page(&browser, &request, "ada").await).with("action", "allow");
+    let answer = browser.post(&form).await;
+    let tokens = world.redeem(&client, &code(&answer)).await.expect_status(200).json();
+    assert!(tokens["refresh_token"].is_string());
+    let form = Form::of(&consent_page(&browser, &request, "ada").await).with("action", "allow");
+    let answer = browser.post(&form.without("scope:offline_access")).await;
+    let tokens = world.redeem(&client, &code(&answer)).await.expect_status(200).json();
+    assert!(tokens.get("refresh_token").is_none(), "{tokens}");
+}
+
+#[tokio::test]
 async fn a_no_goes_back_to_the_client_and_stays_one() {
     let (world, browser, request, _) = world().await;
     let form = Form::of(&consent_page(&browser, &request, "ada").await);

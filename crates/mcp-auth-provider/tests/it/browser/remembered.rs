@@ -51,8 +51,11 @@ async fn the_same_again_is_not_asked_and_more_is() {
 
     let other = world.register("Web", &["https://c.test/cb", "https://c.test/other"]).await;
     assert!(asks(&browser, &Authz::of(&other), "none").await);
-    // An old browser does not say where it comes from.
+    // A browser that looks ahead, and an old one that does not say where it comes from.
     let header = browser.cookie_header().unwrap();
+    let ahead = world.client.get(&read.path()).header("cookie", &header).header("sec-fetch-site", "none");
+    let answer = ahead.header("sec-purpose", "prefetch;prerender").send().await;
+    assert!(answer.text().contains("asks for access"));
     let answer = world.client.get(&read.path()).header("cookie", &header).send().await;
     assert!(answer.text().contains("asks for access"));
 }

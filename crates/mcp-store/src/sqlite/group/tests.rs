@@ -143,3 +143,18 @@ async fn a_damaged_file_is_told_as_such() {
     let error = waiting.answer().await.unwrap_err();
     assert!(!error.is_transient() && error.to_string().contains("damaged"), "{error:?}");
 }
+
+#[tokio::test]
+async fn a_server_that_others_have_left_behind_writes_nothing() {
+    let file = File::new();
+    let mut link = file.link();
+    file.other().pragma_update(None, "user_version", 2).unwrap();
+    for _ in 0..2 {
+        let (first, waiting) = job(&Partition::random(), put("a"));
+        write(&mut link, &[first]);
+        let error = waiting.answer().await.unwrap_err();
+        assert!(error.is_transient() && !error.is_unknown(), "{error:?}");
+        assert!(std::error::Error::source(&error).unwrap().to_string().contains("update this server"));
+    }
+    assert_eq!(query(&mut link, "SELECT count(*) FROM records"), 0);
+}

@@ -1,7 +1,11 @@
 //! What a read must not do to the next one.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
 use rusqlite::Connection;
 
+use super::super::reader::READERS;
 use super::*;
 use crate::StoreError;
 
@@ -64,4 +68,32 @@ async fn the_threads_end_with_the_last_handle() {
     }
     // The last connection has left a file that is complete by itself.
     assert!(!file.place.beside("-wal").exists());
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_is_told_in_time_and_forgiven() {
+    let file = File::new();
+    let store = file.store().await;
+    let begun = Arc::new(AtomicUsize::new(0));
+    let mut gates = Vec::new();
+    let mut hang = || {
+        let (gate, opened) = mpsc::channel::<()>();
+        gates.push(gate);
+        let begun = Arc::clone(&begun);
+        store.read(move |_| {
+            begun.fetch_add(1, Ordering::SeqCst);
+            // Until the other half is dropped.
+            opened.recv().map_err(StoreError::unavailable)
+        })
+    };
+    // Two for the threads, which hang in them, and one that nobody begins.
+    let (first, second, third) = tokio::join!(hang(), hang(), hang());
+    for told in [first, second, third] {
+        let error = told.unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains("does not"), "the watcher has answered: {source}");
+    }
+    drop(gates);
+    assert_eq!(store.read(answer_to_everything).await.unwrap(), 42);
+    assert_eq!(begun.load(Ordering::SeqCst), READERS, "what was refused is never begun");
 }

@@ -59,15 +59,18 @@ pub(super) async fn a_scan_keeps_to_its_prefix(nodes: Nodes) -> Outcome {
 
 pub(super) async fn pages_follow_each_other(nodes: Nodes) -> Outcome {
     let partition = Partition::random();
-    let mut batch = Batch::new().put(name("a")?, "x", None).put(name("q")?, "x", None);
+    let mut batch = ["a", "p", "p.", "q"]
+        .into_iter()
+        .try_fold(Batch::new(), |batch, text| name(text).map(|name| batch.put(name, "x", None)))?;
     for number in 0..100 {
         // Every other one has expired and takes no room on a page.
         let end = (number % 2 == 1).then_some(NOW);
         batch = batch.put(name(format!("p.{number:02}"))?, "x", end);
     }
     done(nodes.one(), &partition, batch, NOW - Duration::from_millis(1)).await?;
-    let expected: Vec<String> = (0..100).step_by(2).map(|number| format!("p.{number:02}")).collect();
-    for limit in [1, 7, 49, 50, 51, 1000] {
+    let numbered = (0..100).step_by(2).map(|number| format!("p.{number:02}"));
+    let expected: Vec<String> = std::iter::once("p.".to_string()).chain(numbered).collect();
+    for limit in [1, 7, 50, 51, 52, 1000] {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
             let page = nodes.one().scan(&partition, "p.", after.as_ref(), limit, NOW).await?;
@@ -83,7 +86,7 @@ pub(super) async fn pages_follow_each_other(nodes: Nodes) -> Outcome {
     }
     // After a name that is not there, before the prefix, within it and beyond it.
     for (after, first) in [
-        ("a", Some("p.00")),
+        ("a", Some("p.")),
         ("p.", Some("p.00")),
         ("p.00", Some("p.02")),
         ("p.010", Some("p.02")),
@@ -91,7 +94,8 @@ pub(super) async fn pages_follow_each_other(nodes: Nodes) -> Outcome {
         ("p.98", None),
         ("p.~", None),
         ("z", None),
-        ("A", Some("p.00")),
+        ("A", Some("p.")),
+        ("p", Some("p.")),
     ] {
         let page = nodes.one().scan(&partition, "p.", Some(&name(after)?), 1, NOW).await?;
         ensure!(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mcp_store::{Batch, Partition, Store};
 
+use super::LONG;
 use crate::support::{NOON, name};
 
 const PROCESSES: u64 = 3;
@@ -14,11 +15,11 @@ const URL: &str = "MCP_RACE_URL";
 fn open(url: &str) -> Arc<dyn Store> {
     #[cfg(feature = "redis")]
     if url.starts_with("redis:") {
-        return Arc::new(mcp_store::RedisStore::connect(url).unwrap());
+        return Arc::new(mcp_store::RedisStore::connect(url).unwrap().with_timeout(LONG).unwrap());
     }
     #[cfg(feature = "postgres")]
     if url.starts_with("postgres:") {
-        return Arc::new(mcp_store::PostgresStore::connect(url).unwrap());
+        return Arc::new(mcp_store::PostgresStore::connect(url).unwrap().with_timeout(LONG).unwrap());
     }
     panic!("no store for this URL")
 }

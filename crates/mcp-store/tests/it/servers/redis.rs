@@ -1,13 +1,13 @@
-//! Redis: lost answers, late commands, restarts, evil settings, a cluster.
+//! Redis: restarts, evil settings, memory, certificates.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use mcp_store::testkit::servers::{RedisCluster, RedisServer, free_port};
-use mcp_store::{Batch, Committed, Partition, RedisStore, Store};
+use mcp_store::testkit::servers::{RedisServer, free_port};
+use mcp_store::{Batch, Partition, RedisStore, Store};
 use tokio::time::Instant;
 
-use super::{Fate, Load, Proxy, processes};
+use super::{Load, processes};
 use crate::support::{NOON, millis, name};
 
 /// One server for all tests that do not break it.
@@ -16,96 +16,14 @@ pub(super) fn shared() -> Option<&'static RedisServer> {
     SERVER.get_or_init(|| RedisServer::start(&["--databases", "10000"])).as_ref()
 }
 
-/// A store behind a proxy, and one that goes straight to the same data.
-async fn behind_proxy(port: u16) -> (RedisStore, Proxy, RedisStore) {
-    let proxy = Proxy::new(port, |piece| piece.windows(4).any(|word| word == b"EVAL")).await;
-    let through = RedisStore::connect(format!("redis://127.0.0.1:{}", proxy.port())).unwrap();
-    let through = through.with_timeout(millis(500)).unwrap();
-    through.start().await.unwrap();
-    (through, proxy, RedisStore::connect(format!("redis://127.0.0.1:{port}")).unwrap())
-}
-
-fn increment(batch: Batch, to: u64) -> Batch {
+pub(super) fn increment(batch: Batch, to: u64) -> Batch {
     batch.put(name("counter"), to.to_string(), None)
 }
 
 /// What a counter says.
-async fn count(store: &impl Store, partition: &Partition) -> u64 {
+pub(super) async fn count(store: &impl Store, partition: &Partition) -> u64 {
     let found = store.get(partition, &[name("counter")], NOON).await.unwrap();
     found[0].as_ref().map_or(0, |record| std::str::from_utf8(record.value()).unwrap().parse().unwrap())
-}
-
-#[tokio::test]
-async fn a_commit_whose_answer_is_lost_is_found_out_about() {
-    let Some(server) = shared() else { return };
-    let (store, proxy, straight) = behind_proxy(server.port()).await;
-    for fates in [
-        vec![Fate::CutBefore],
-        vec![Fate::CutAfter],
-        vec![Fate::CutAfter, Fate::CutAfter],
-        vec![Fate::CutBefore, Fate::CutAfter, Fate::CutBefore],
-        vec![Fate::Stuck],
-    ] {
-        let partition = Partition::random();
-        let batch = Batch::new().require_absent(name("counter"));
-        let batch = increment(batch, 1);
-        let revision = batch.revision();
-        proxy.doom(&fates);
-        let committed = store.commit(&partition, batch, NOON).await;
-        match committed {
-            Ok(committed) => {
-                assert_eq!(committed, Committed::Done(revision), "{fates:?}");
-                assert_eq!(count(&straight, &partition).await, 1, "{fates:?}");
-            }
-            // Whoever says that nothing was written must be right.
-            Err(error) => {
-                assert!(!error.is_unknown() && error.is_transient(), "{fates:?}: {error:?}");
-                assert!(fates.contains(&Fate::Stuck), "{fates:?}: {error:?}");
-                assert_eq!(count(&straight, &partition).await, 0, "{fates:?}");
-            }
-        }
-        // A fate may be left when fewer things were sent than doomed.
-        assert_eq!(proxy.doomed(), 0, "{fates:?}");
-    }
-}
-
-// The answer is lost, and before anybody asks, somebody else changes the record: the commit happened all the same.
-#[tokio::test]
-async fn a_commit_counts_once_though_its_record_was_overwritten_before_anybody_asked() {
-    let Some(server) = shared() else { return };
-    let (store, proxy, straight) = behind_proxy(server.port()).await;
-    let partition = Partition::random();
-    let batch = increment(Batch::new().require_absent(name("counter")), 1);
-    let revision = batch.revision();
-    // The question is under way while the other commits.
-    proxy.doom(&[Fate::CutAfter, Fate::Stuck]);
-    let other = async {
-        proxy.until_doomed(0).await;
-        let batch = increment(Batch::new().require(name("counter"), revision), 2);
-        let done = straight.commit(&partition, batch, NOON).await.unwrap();
-        proxy.cut();
-        done
-    };
-    let (first, second) = tokio::join!(store.commit(&partition, batch, NOON), other);
-    assert_eq!(first.unwrap(), Committed::Done(revision));
-    assert!(second.is_done());
-    assert_eq!(count(&straight, &partition).await, 2);
-}
-
-// What was sent before the connection broke may still lie in a buffer.
-#[tokio::test]
-async fn a_command_that_arrives_late_does_nothing() {
-    let Some(server) = shared() else { return };
-    let (store, proxy, straight) = behind_proxy(server.port()).await;
-    let partition = Partition::random();
-    let batch = Batch::new().put(name("late"), "first", None);
-    proxy.doom(&[Fate::Late]);
-    // It is fenced off and tried again.
-    assert!(store.commit(&partition, batch, NOON).await.unwrap().is_done());
-    let gone = straight.commit(&partition, Batch::new().delete(name("late")), NOON).await.unwrap();
-    assert!(gone.is_done());
-    proxy.release().await;
-    assert_eq!(straight.get(&partition, &[name("late")], NOON).await.unwrap(), [None]);
 }
 
 #[tokio::test]
@@ -118,12 +36,12 @@ async fn a_server_that_hangs_is_given_up_in_time_and_nothing_is_claimed() {
     let begun = Instant::now();
     let read = store.get(&partition, &[name("a")], NOON).await.unwrap_err();
     assert!(read.is_transient() && !read.is_unknown());
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     // This one connects anew, and the connection is taken by the kernel: so perhaps the command is, too.
     let begun = Instant::now();
     let error = store.commit(&partition, Batch::new().put(name("a"), "x", None), NOON).await.unwrap_err();
     assert!(error.is_transient());
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     server.resume();
     // The next is served as if nothing had been.
     let batch = Batch::new().put(name("b"), "x", None);
@@ -141,7 +59,7 @@ async fn a_restarted_server_is_used_again_and_has_kept_everything() {
     server.stop();
     let begun = Instant::now();
     let error = store.commit(&partition, increment(Batch::new(), 8), NOON).await.unwrap_err();
-    assert!(error.is_transient() && begun.elapsed() < Duration::from_secs(1));
+    assert!(error.is_transient() && begun.elapsed() < Duration::from_secs(3));
     let error = store.get(&partition, &[name("counter")], NOON).await.unwrap_err();
     assert!(error.is_transient() && !error.is_unknown());
     server.restart();
@@ -325,65 +243,4 @@ async fn a_damaged_record_is_an_error_and_not_an_absence() {
     let _ = server.ask(&format!("HSET mcp:{{{partition}}} a short"));
     let error = store.get(&partition, &[name("a")], NOON).await.unwrap_err();
     assert!(!error.is_transient() && !error.is_unknown(), "{error:?}");
-}
-
-#[tokio::test]
-async fn a_cluster_keeps_partitions_on_all_its_nodes_and_lists_them() {
-    let Some(mut cluster) = RedisCluster::start() else { return };
-    for node in cluster.nodes() {
-        // One of them is killed below. With `everysec` Redis holds back what it has acknowledged while the disk is busy.
-        let _ = node.ask("CONFIG SET appendfsync always");
-    }
-    let alone = RedisStore::connect(&cluster.urls()[0]).unwrap();
-    assert!(alone.start().await.unwrap_err().to_string().contains("RedisStore::cluster"));
-    let store = RedisStore::cluster(cluster.urls()).unwrap();
-    store.start().await.unwrap();
-    let mut all = std::collections::BTreeSet::new();
-    for _ in 0..60 {
-        let partition = Partition::random();
-        let batch = increment(Batch::new().require_absent(name("counter")), 1);
-        assert!(store.commit(&partition, batch, NOON).await.unwrap().is_done());
-        assert_eq!(count(&store, &partition).await, 1);
-        all.insert(partition);
-    }
-    let (mut found, mut cursor) = (std::collections::BTreeSet::new(), None);
-    loop {
-        let page = store.partitions(cursor.as_ref(), 5).await.unwrap();
-        assert!(page.partitions.len() <= 5);
-        found.extend(page.partitions);
-        cursor = page.next;
-        if cursor.is_none() {
-            break;
-        }
-    }
-    assert_eq!(found, all);
-    // One node goes, and comes back. The others are not disturbed.
-    cluster.nodes()[1].stop();
-    let mut failed = 0;
-    for partition in &all {
-        let begun = Instant::now();
-        match store.get(partition, &[name("counter")], NOON).await {
-            Ok(records) => assert!(records[0].is_some()),
-            Err(error) => {
-                assert!(error.is_transient() && !error.is_unknown());
-                failed += 1;
-            }
-        }
-        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
-        if failed > 1 {
-            break;
-        }
-    }
-    assert!(failed > 0);
-    cluster.nodes()[1].restart();
-    let store = Arc::new(store);
-    let back = async {
-        for partition in &all {
-            let back = async || store.get(partition, &[name("counter")], NOON).await;
-            while !matches!(back().await, Ok(records) if records[0].is_some()) {
-                tokio::task::yield_now().await;
-            }
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), back).await.unwrap();
 }

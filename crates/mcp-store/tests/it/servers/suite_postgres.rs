@@ -6,6 +6,7 @@ use mcp_core::async_trait;
 use mcp_store::testkit::Database;
 use mcp_store::{PostgresStore, Store};
 
+use super::LONG;
 use super::postgres::shared;
 
 struct Served(String);
@@ -13,7 +14,7 @@ struct Served(String);
 #[async_trait]
 impl Database for Served {
     async fn open(&self) -> Arc<dyn Store> {
-        Arc::new(PostgresStore::connect(&self.0).unwrap())
+        Arc::new(PostgresStore::connect(&self.0).unwrap().with_timeout(LONG).unwrap())
     }
 
     async fn disconnect(&self) -> bool {

@@ -8,6 +8,8 @@ use mcp_store::testkit::Database;
 use mcp_store::testkit::servers::RedisCluster;
 use mcp_store::{RedisStore, Store};
 
+use super::LONG;
+
 /// What nobody else of this process has.
 fn number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -23,7 +25,7 @@ mod alone {
     #[async_trait]
     impl Database for Alone {
         async fn open(&self) -> Arc<dyn Store> {
-            Arc::new(RedisStore::connect(&self.0).unwrap())
+            Arc::new(RedisStore::connect(&self.0).unwrap().with_timeout(LONG).unwrap())
         }
 
         async fn disconnect(&self) -> bool {
@@ -53,7 +55,14 @@ mod cluster {
     #[async_trait]
     impl Database for Cluster {
         async fn open(&self) -> Arc<dyn Store> {
-            Arc::new(RedisStore::cluster(&self.0).unwrap().with_prefix(&self.1).unwrap())
+            Arc::new(
+                RedisStore::cluster(&self.0)
+                    .unwrap()
+                    .with_prefix(&self.1)
+                    .unwrap()
+                    .with_timeout(LONG)
+                    .unwrap(),
+            )
         }
     }
 

@@ -4,6 +4,7 @@ mod file;
 mod processes;
 #[cfg(feature = "testkit")]
 mod suite;
+mod turns;
 
 use std::path::PathBuf;
 
