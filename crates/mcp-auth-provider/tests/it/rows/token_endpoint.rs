@@ -186,7 +186,7 @@ async fn scripts_of_any_page_may_use_it_without_credentials_of_the_browser() {
     let world = world().await;
     let client = world.register("Web", &[CALLBACK]).await;
     for origin in ["https://evil.test", "null", "http://localhost:6274"] {
-        for path in ["/token", "/register", "/revoke", "/introspect"] {
+        for path in ["/token", "/register", "/revoke", "/introspect", "/par"] {
             let answer = world.client.preflight(path, origin, "POST").send().await;
             assert!([200, 204].contains(&answer.status()), "{path}: {answer}");
             assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{path}: {answer}");
