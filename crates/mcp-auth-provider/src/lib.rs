@@ -50,6 +50,7 @@ mod as_text;
 mod body;
 mod browser;
 mod client;
+mod device;
 mod dpop;
 mod endpoints;
 mod engine;

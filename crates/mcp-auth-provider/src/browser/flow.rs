@@ -6,9 +6,9 @@ use mcp_core::{Body, random_id};
 use mcp_store::{Batch, StoreError};
 use serde_json::Value;
 
-use crate::client::GrantType;
+use crate::client::{Client, GrantType};
 use crate::engine::Engine;
-use crate::grant::{self, ConsentGranted, NewGrant};
+use crate::grant::{self, Allowed, ConsentGranted, NewGrant};
 use crate::pages::{Page, inert};
 use crate::sign_in::{BrowserRequest, ConsentOrder, Step, User};
 
@@ -19,7 +19,7 @@ use super::remembered::{self, Keeper};
 use super::request::AuthorizationError;
 use super::session::Session;
 use super::trail::event;
-use super::transaction::{Begun, Consent, Outcome, Proof};
+use super::transaction::{Begun, Consent, Outcome, Proof, Transaction};
 use super::visit::Visit;
 
 /// We cannot tell at the moment. Nothing has changed; the user may try again.
@@ -172,13 +172,16 @@ impl Flow<'_> {
         let outcome = transaction.outcome.clone()?;
         self.begun.has_proof(self.engine, self.visit).then_some(outcome).or_else(|| {
             // It is the same browser, but not the one that signed in last: it may know that it is over, and no more.
-            Some(Outcome { location: String::new(), said: Some(OVER.to_owned()) })
+            Some(Outcome::over())
         })
     }
 
     fn repeat(&self, outcome: Outcome) -> Response<Body> {
         match outcome.said {
             None => see_other(&outcome.location),
+            Some(text) if outcome.title.is_some() => {
+                self.show(Page::message(outcome.title.unwrap_or_default(), text))
+            }
             Some(text) if outcome.location.is_empty() => {
                 self.show(Page::message("This sign-in is over", text).status(StatusCode::BAD_REQUEST))
             }
@@ -211,7 +214,9 @@ impl Flow<'_> {
             return Ok(Some(consent.clone()));
         }
         let scopes = transaction.request.scopes.clone();
-        if engine.skip_consent && !transaction.request.prompt.consent {
+        // Whoever typed a device's code was perhaps talked into it: never without asking (attack DV06).
+        let is_device = transaction.request.device.is_some();
+        if engine.skip_consent && !transaction.request.prompt.consent && !is_device {
             return Ok(Some(Consent { scopes, of: None, now: false }));
         }
         let secrets = self.visit.cookies(engine, CookieName::Browser);
@@ -310,9 +315,9 @@ impl Flow<'_> {
         let is_new = user.authenticated_at >= transaction.created_at;
         if (transaction.fresh || request.is_too_old(ago)) && !is_new {
             let error = AuthorizationError::new("login_required", "the user did not sign in anew");
-            let location = error.location(engine, &request.redirect_uri, request.state.as_deref());
             let text = "You would have had to sign in anew, and were let through without.";
-            return self.finish(Outcome { location, said: Some(text.to_owned()) }, Batch::new()).await;
+            let outcome = Outcome { said: Some(text.to_owned()), ..told(engine, transaction, error) };
+            return self.finish(outcome, Batch::new()).await;
         }
         if user.stay && engine.sign_in.order() == ConsentOrder::AfterSignIn {
             Session::begin(engine, self.visit, &user).await?;
@@ -351,20 +356,26 @@ impl Flow<'_> {
     async fn refused(&mut self, text: Option<String>) -> Result<Option<Response<Body>>, CannotTell> {
         let refused = event(self.engine, "sign_in", Decided::Denied, self.visit, &self.begun.transaction);
         self.engine.audit.record(refused.because("refused by the sign-in"));
-        let location = consent::denied(self.engine, &self.begun.transaction);
-        self.finish(Outcome { location, said: text.map(|text| inert(&text, 500)) }, Batch::new()).await
+        let denied = consent::denied(self.engine, &self.begun.transaction);
+        let said = text.map(|text| inert(&text, 500)).or_else(|| denied.said.clone());
+        self.finish(Outcome { said, ..denied }, Batch::new()).await
     }
 
     /// Ends it in this way, unless it has ended in another.
     async fn finish(&mut self, outcome: Outcome, batch: Batch) -> Result<Option<Response<Body>>, CannotTell> {
-        let transaction = &mut self.begun.transaction;
-        transaction.outcome = Some(outcome.clone());
-        transaction.user = None;
-        transaction.memory = Value::Null;
-        if self.begun.save(self.engine, batch).await? {
+        if self.end(outcome.clone(), batch).await? {
             return Ok(Some(self.repeat(outcome)));
         }
         self.lost().await
+    }
+
+    /// The same, without an answer: `false` if somebody else was faster.
+    async fn end(&mut self, outcome: Outcome, batch: Batch) -> Result<bool, CannotTell> {
+        let transaction = &mut self.begun.transaction;
+        transaction.outcome = Some(outcome);
+        transaction.user = None;
+        transaction.memory = Value::Null;
+        Ok(self.begun.save(self.engine, batch).await?)
     }
 
     /// Everything is there: the grant begins, and the browser takes the code back.
@@ -375,31 +386,53 @@ impl Flow<'_> {
         let scopes = consent.scopes.clone();
         let refreshable = transaction.client.may(GrantType::RefreshToken)
             && (!engine.offline_only || scopes.has("offline_access"));
-        let new = NewGrant {
-            partition: self.begun.partition(),
-            client: &transaction.client,
-            user: &user,
-            scopes: scopes.clone(),
-            resources: request.resources.clone(),
-            redirect_uri: request.redirect_uri.clone(),
-            challenge: request.challenge.clone(),
-            jkt: request.jkt.clone(),
-            refreshable,
-        };
-        let (batch, code) = grant::begin(engine, Batch::new(), new, witness(&consent)).await?;
-        let parameters = [("code", code.expose())];
-        let location =
-            back(&request.redirect_uri, engine.issuer.as_str(), request.state.as_deref(), &parameters);
-        let mine = location.clone();
-        let answer = self.finish(Outcome { location, said: None }, batch).await?;
-        let won = self.begun.transaction.outcome.as_ref().is_some_and(|outcome| outcome.location == mine);
-        if won {
-            engine.audit.record(event(engine, "code_issued", Decided::Allowed, self.visit, &transaction));
-            if consent.now {
-                self.remember(&user, &scopes).await;
+        let client = &transaction.client;
+        let (partition, resources) = (self.begun.partition(), request.resources.clone());
+        let (batch, outcome) = match (&request.device, &request.challenge) {
+            (Some(device), _) => {
+                let allowed = Allowed {
+                    partition,
+                    client,
+                    user: &user,
+                    scopes: scopes.clone(),
+                    resources,
+                    refreshable,
+                };
+                let until = device.expires_at;
+                let (batch, answer) =
+                    grant::begin_for_device(engine, Batch::new(), allowed, until, witness(&consent)).await?;
+                self.begun.answer = answer;
+                (batch, connected(client, &user))
             }
+            (None, Some(challenge)) => {
+                let new = NewGrant {
+                    partition,
+                    client,
+                    user: &user,
+                    scopes: scopes.clone(),
+                    resources,
+                    redirect_uri: request.redirect_uri.clone(),
+                    challenge: challenge.clone(),
+                    jkt: request.jkt.clone(),
+                    refreshable,
+                };
+                let (batch, code) = grant::begin(engine, Batch::new(), new, witness(&consent)).await?;
+                let parameters = [("code", code.expose())];
+                let state = request.state.as_deref();
+                let location = back(&request.redirect_uri, engine.issuer.as_str(), state, &parameters);
+                (batch, Outcome::to(location))
+            }
+            (None, None) => return Err(StoreError::corrupt("a request that nobody waits for").into()),
+        };
+        let kind = if request.device.is_some() { "device_approved" } else { "code_issued" };
+        if !self.end(outcome.clone(), batch).await? {
+            return self.lost().await;
         }
-        Ok(answer)
+        engine.audit.record(event(engine, kind, Decided::Allowed, self.visit, &transaction));
+        if consent.now {
+            self.remember(&user, &scopes).await;
+        }
+        Ok(Some(self.repeat(outcome)))
     }
 
     /// Keeps a consent for the next time. That it was given does not depend on it.
@@ -415,6 +448,29 @@ impl Flow<'_> {
             tracing::warn!(%error, "a consent could not be remembered");
         }
     }
+}
+
+/// What a client is told, as the outcome of its request.
+pub(super) fn told(engine: &Engine, transaction: &Transaction, error: AuthorizationError) -> Outcome {
+    let request = &transaction.request;
+    if request.device.is_none() {
+        return Outcome::to(error.location(engine, &request.redirect_uri, request.state.as_deref()));
+    }
+    // The device finds out by itself.
+    let text = "Nothing was allowed. You can close this window.";
+    Outcome {
+        location: String::new(),
+        said: Some(text.to_owned()),
+        title: Some("The device was not connected".to_owned()),
+    }
+}
+
+/// What the user is told who connected a device.
+fn connected(client: &Client, user: &User) -> Outcome {
+    let (client, user) = (consent::client_name(client), inert(&user.display, 100));
+    let text =
+        format!("{client} has access now, in the name of {user}. Go on there: you can close this window.");
+    Outcome { location: String::new(), said: Some(text), title: Some("The device is connected".to_owned()) }
 }
 
 /// The one place that says so: a consent in hand was given on our page in this browser, or was found remembered and still
