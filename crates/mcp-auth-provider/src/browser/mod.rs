@@ -16,6 +16,8 @@ mod redirect;
 mod remembered;
 mod request;
 mod session;
+#[cfg(test)]
+mod tests;
 mod trail;
 mod transaction;
 mod visit;

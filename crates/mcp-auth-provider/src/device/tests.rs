@@ -1,13 +1,18 @@
 //! How many wrong codes are looked at, from wherever they come.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use mcp_auth_testkit::FakeClock;
 use mcp_core::Clock;
+use mcp_store::MemoryStore;
+use mcp_store::testkit::{Call, Fault, FaultyStore};
 
 use super::guesses::{Guess, Origin, Refused, guess};
 use super::*;
+use crate::dpop::DpopPolicy;
 use crate::engine::Engine;
-use crate::grant::tests::{World, world};
+use crate::grant::tests::{World, world, world_with};
 
 fn short(n: u32) -> UserCode {
     code(n, 8)
@@ -96,6 +101,30 @@ async fn an_address_a_browser_and_an_account_have_ten_each() {
         assert!(!everywhere && wait <= Duration::from_secs(600));
         assert!(looked_at(&world.engine, &long(1), other).await);
     }
+}
+
+// covers: DV05
+#[tokio::test]
+async fn of_64_who_all_saw_room_for_theirs_five_are_looked_at() {
+    let store = FaultyStore::new(Arc::new(MemoryStore::new()), Arc::new(FakeClock::new()));
+    let world = Arc::new(world_with(DpopPolicy::new(), store.clone()).await);
+    let before = store.calls(Call::Commit);
+    store.fail_always(Call::Commit, Fault::Hang);
+    let racers: Vec<_> = (0..64)
+        .map(|n| {
+            let world = world.clone();
+            tokio::spawn(async move { looked_at(&world.engine, &short(n), from(n)).await })
+        })
+        .collect();
+    while store.calls(Call::Commit) < before + 64 {
+        tokio::task::yield_now().await;
+    }
+    store.heal();
+    let mut count = 0;
+    for racer in racers {
+        count += u32::from(racer.await.unwrap());
+    }
+    assert_eq!(count, 5);
 }
 
 #[tokio::test]
