@@ -4,7 +4,7 @@
 //! |---|---|
 //! | of 8 letters, from everywhere | 5 |
 //! | of 12 letters, from everywhere | 400,000 (in one window; so fewer than 800,000 in any) |
-//! | from one address, in one browser, by one account that stayed signed in | 10 each |
+//! | in one browser; by one account that stayed signed in; else from one address | 10 each |
 //!
 //! There are 20⁸ codes of 8 letters. While one of them lives, 5 others can be tried: the chance that it is hit is 5 / 20⁸, which
 //! is less than 2⁻³². Of 12 letters there are 20¹², and 800,000 / 20¹² is less than 2⁻³² as well.
@@ -156,7 +156,9 @@ pub(super) async fn is_pressed(engine: &Engine) -> Result<bool, StoreError> {
 
 impl Origin<'_> {
     fn names(self, engine: &Engine) -> Vec<Name> {
-        let address = Some(self.address.map_or_else(|| "unknown".to_owned(), address_key));
+        // Whoever is signed in has a name of his own, and is not held up by others at the same address.
+        let address = self.account.is_none();
+        let address = address.then(|| self.address.map_or_else(|| "unknown".to_owned(), address_key));
         let parts =
             [("address.", address.as_deref()), ("browser.", self.browser), ("account.", self.account)];
         let known = parts.into_iter().filter_map(|(prefix, who)| Some((prefix, who?)));

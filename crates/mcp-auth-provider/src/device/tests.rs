@@ -101,6 +101,10 @@ async fn an_address_a_browser_and_an_account_have_ten_each() {
         assert!(!everywhere && wait <= Duration::from_secs(600));
         assert!(looked_at(&world.engine, &long(1), other).await);
     }
+    // Who is signed in is not held up by the neighbours.
+    let neighbour = Origin { account: Some("bob"), browser: Some("d"), ..from(0) };
+    assert!(!looked_at(&world.engine, &long(1), from(0)).await);
+    assert!(looked_at(&world.engine, &long(1), neighbour).await);
 }
 
 // covers: DV05
