@@ -47,6 +47,8 @@ pub(crate) struct Engine {
     pub(crate) resource_servers: Vec<ResourceServer>,
     /// Access tokens that were looked up a moment ago.
     pub(crate) known: KnownTokens,
+    /// Whether devices may ask by a code that their user types in elsewhere.
+    pub(crate) device_grant: bool,
     /// Whether every authorization request has to be pushed.
     pub(crate) pushed_only: bool,
     /// Whether a refresh token needs the scope `offline_access`.

@@ -51,6 +51,7 @@ mod as_text;
 mod body;
 mod browser;
 mod client;
+mod device;
 mod dpop;
 mod endpoints;
 mod engine;

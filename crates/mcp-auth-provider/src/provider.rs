@@ -51,6 +51,7 @@ struct Config {
     jwt: Option<JwtTokens>,
     resource_servers: Vec<ResourceServer>,
     elsewhere: Vec<ProtectedResource>,
+    device_grant: bool,
     pushed_only: bool,
     offline_only: bool,
     skip_consent: bool,
@@ -77,6 +78,7 @@ impl OAuthProvider {
                 jwt: None,
                 resource_servers: Vec::new(),
                 elsewhere: Vec::new(),
+                device_grant: false,
                 pushed_only: false,
                 offline_only: false,
                 skip_consent: false,
@@ -172,6 +174,12 @@ impl OAuthProvider {
         self
     }
 
+    /// Answers to devices.
+    pub(crate) fn with_device_grant(mut self) -> Self {
+        self.config.device_grant = true;
+        self
+    }
+
     /// Trusts an identity provider.
     pub(crate) fn with_idp(mut self, idp: TrustedIdp) -> Self {
         self.config.idps.push(idp);
@@ -262,6 +270,7 @@ impl Authenticator for OAuthProvider {
             keys,
             resource_servers: config.resource_servers.clone(),
             known: KnownTokens::new(KNOWN, config.lifetimes.notice),
+            device_grant: config.device_grant,
             pushed_only: config.pushed_only,
             offline_only: config.offline_only,
             skip_consent: config.skip_consent,

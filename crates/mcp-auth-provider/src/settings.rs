@@ -24,6 +24,7 @@ use mcp_core::ConfigError;
 /// | replay window of a rotated refresh token | 60 s | 0 to 30 min |
 /// | sign-in and consent, from begin to end | 10 min | 1 to 60 min |
 /// | pushed authorization request that no browser has come with | 90 s | 5 s to 10 min |
+/// | device code, to be polled with and typed in | 10 min | 1 to 30 min |
 /// | browser session: unused, at most | 12 h, 7 d | 5 min to 90 d |
 /// | how late a revocation may be noticed | 1 s | 0 to 60 s |
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,7 @@ pub struct Lifetimes {
     pub(crate) replay: Duration,
     pub(crate) transaction: Duration,
     pub(crate) pushed: Duration,
+    pub(crate) device: Duration,
     pub(crate) session_idle: Duration,
     pub(crate) session: Duration,
     pub(crate) notice: Duration,
@@ -62,6 +64,7 @@ impl Lifetimes {
             replay: MINUTE,
             transaction: 10 * MINUTE,
             pushed: Duration::from_secs(90),
+            device: 10 * MINUTE,
             session_idle: 12 * HOUR,
             session: 7 * DAY,
             notice: Duration::from_secs(1),
@@ -117,6 +120,13 @@ impl Lifetimes {
         self
     }
 
+    /// How long a user may take to type the code of a device and to say yes (`expires_in`, RFC 8628 §3.2).
+    #[must_use]
+    pub fn device_code(mut self, span: Duration) -> Self {
+        self.device = span;
+        self
+    }
+
     /// How long a browser stays signed in: without being used, and at most.
     #[must_use]
     pub fn browser_session(mut self, unused: Duration, at_most: Duration) -> Self {
@@ -146,6 +156,7 @@ impl Lifetimes {
             ("replay window", self.replay, Duration::ZERO, 30 * MINUTE),
             ("sign-in", self.transaction, MINUTE, HOUR),
             ("pushed authorization request", self.pushed, Duration::from_secs(5), 10 * MINUTE),
+            ("device code", self.device, MINUTE, 30 * MINUTE),
             ("unused browser session", self.session_idle, 5 * MINUTE, 90 * DAY),
             ("browser session", self.session, 5 * MINUTE, 90 * DAY),
             ("notice of revocations", self.notice, Duration::ZERO, MINUTE),

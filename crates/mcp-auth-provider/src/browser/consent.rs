@@ -11,6 +11,7 @@ use crate::engine::Engine;
 use crate::pages::{Page, inert};
 use crate::sign_in::{ConsentOrder, User};
 
+use super::finish::told;
 use super::flow::{CannotTell, Place, consented, go_on, stale};
 use super::redirect::see_other;
 use super::remembered::host_of;
@@ -38,6 +39,7 @@ fn form(engine: &Engine, begun: &Begun, user: Option<&User>, ticked: &Scopes) ->
         .with("csrf", csrf.as_str())
         .with("user", user.map(|user| inert(&user.display, 100)))
         .with("switch", user.is_some() && engine.sign_in.order() == ConsentOrder::AfterSignIn)
+        .with("device_code", request.device.as_ref().map(|device| device.user_code.as_str()))
         .with("destination", if loopback { format!("this device ({destination})") } else { destination })
         .with("loopback", loopback)
         .with("private_scheme", private_scheme)
@@ -84,11 +86,9 @@ pub(super) fn address(engine: &Engine, begun: &Begun) -> String {
     format!("{}{}?tx={}", engine.url.path(), engine.paths.consent, begun.handle.expose())
 }
 
-/// Where the browser goes when somebody said no.
-pub(super) fn denied(engine: &Engine, transaction: &Transaction) -> String {
-    let error = AuthorizationError::new("access_denied", "the request was denied");
-    let request = &transaction.request;
-    error.location(engine, &request.redirect_uri, request.state.as_deref())
+/// How it ends when somebody said no.
+pub(super) fn denied(engine: &Engine, transaction: &Transaction) -> Outcome {
+    told(engine, transaction, AuthorizationError::new("access_denied", "the request was denied"))
 }
 
 /// Does what the button says that was pressed. The caller has made sure that it is the browser of the transaction.
@@ -142,8 +142,7 @@ pub(crate) async fn decide(
                 }
             },
             Some("deny") => {
-                let location = denied(engine, &begun.transaction);
-                begun.transaction.outcome = Some(Outcome { location, said: None });
+                begun.transaction.outcome = Some(denied(engine, &begun.transaction));
             }
             Some("switch") if after => {
                 begun.transaction.user = None;

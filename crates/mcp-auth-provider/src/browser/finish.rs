@@ -3,19 +3,23 @@
 use http::Response;
 use mcp_core::audit::Outcome as Decided;
 use mcp_core::{Body, Scopes};
-use mcp_store::Batch;
+use mcp_store::{Batch, StoreError};
 use serde_json::Value;
 
-use crate::client::GrantType;
-use crate::grant::{self, ConsentGranted, NewGrant};
+use crate::client::{Client, GrantType};
+use crate::engine::Engine;
+use crate::grant::{self, Allowed, ConsentGranted, NewGrant};
+use crate::pages::inert;
 use crate::sign_in::{ConsentOrder, User};
 
+use super::consent;
 use super::cookies::CookieName;
 use super::flow::{CannotTell, Flow};
 use super::redirect::back;
 use super::remembered::{self, Keeper};
+use super::request::AuthorizationError;
 use super::trail::event;
-use super::transaction::{Consent, Outcome};
+use super::transaction::{Consent, Outcome, Transaction};
 
 impl Flow<'_> {
     /// Ends it in this way, unless it has ended in another.
@@ -24,14 +28,19 @@ impl Flow<'_> {
         outcome: Outcome,
         batch: Batch,
     ) -> Result<Option<Response<Body>>, CannotTell> {
-        let transaction = &mut self.begun.transaction;
-        transaction.outcome = Some(outcome.clone());
-        transaction.user = None;
-        transaction.memory = Value::Null;
-        if self.begun.save(self.engine, batch).await? {
+        if self.end(outcome.clone(), batch).await? {
             return Ok(Some(self.repeat(outcome)));
         }
         self.lost().await
+    }
+
+    /// The same, without an answer: `false` if somebody else was faster.
+    pub(super) async fn end(&mut self, outcome: Outcome, batch: Batch) -> Result<bool, CannotTell> {
+        let transaction = &mut self.begun.transaction;
+        transaction.outcome = Some(outcome);
+        transaction.user = None;
+        transaction.memory = Value::Null;
+        Ok(self.begun.save(self.engine, batch).await?)
     }
 
     /// Everything is there: the grant begins, and the browser takes the code back.
@@ -48,31 +57,53 @@ impl Flow<'_> {
         let offline = scopes.has("offline_access");
         let declined = !offline && (engine.offline_only || request.scopes.has("offline_access"));
         let refreshable = transaction.client.may(GrantType::RefreshToken) && !declined;
-        let new = NewGrant {
-            partition: self.begun.partition(),
-            client: &transaction.client,
-            user: &user,
-            scopes: scopes.clone(),
-            resources: request.resources.clone(),
-            redirect_uri: request.redirect_uri.clone(),
-            challenge: request.challenge.clone(),
-            jkt: request.jkt.clone(),
-            refreshable,
-        };
-        let (batch, code) = grant::begin(engine, Batch::new(), new, witness(&consent)).await?;
-        let parameters = [("code", code.expose())];
-        let location =
-            back(&request.redirect_uri, engine.issuer.as_str(), request.state.as_deref(), &parameters);
-        let mine = location.clone();
-        let answer = self.finish(Outcome { location, said: None }, batch).await?;
-        let won = self.begun.transaction.outcome.as_ref().is_some_and(|outcome| outcome.location == mine);
-        if won {
-            engine.audit.record(event(engine, "code_issued", Decided::Allowed, self.visit, &transaction));
-            if consent.now {
-                self.remember(&user, &scopes).await;
+        let client = &transaction.client;
+        let (partition, resources) = (self.begun.partition(), request.resources.clone());
+        let (batch, outcome) = match (&request.device, &request.challenge) {
+            (Some(device), _) => {
+                let allowed = Allowed {
+                    partition,
+                    client,
+                    user: &user,
+                    scopes: scopes.clone(),
+                    resources,
+                    refreshable,
+                };
+                let until = device.expires_at;
+                let (batch, answer) =
+                    grant::begin_for_device(engine, Batch::new(), allowed, until, witness(&consent)).await?;
+                self.begun.answer = answer;
+                (batch, connected(client, &user))
             }
+            (None, Some(challenge)) => {
+                let new = NewGrant {
+                    partition,
+                    client,
+                    user: &user,
+                    scopes: scopes.clone(),
+                    resources,
+                    redirect_uri: request.redirect_uri.clone(),
+                    challenge: challenge.clone(),
+                    jkt: request.jkt.clone(),
+                    refreshable,
+                };
+                let (batch, code) = grant::begin(engine, Batch::new(), new, witness(&consent)).await?;
+                let parameters = [("code", code.expose())];
+                let state = request.state.as_deref();
+                let location = back(&request.redirect_uri, engine.issuer.as_str(), state, &parameters);
+                (batch, Outcome::to(location))
+            }
+            (None, None) => return Err(StoreError::corrupt("a request that nobody waits for").into()),
+        };
+        let kind = if request.device.is_some() { "device_approved" } else { "code_issued" };
+        if !self.end(outcome.clone(), batch).await? {
+            return self.lost().await;
         }
-        Ok(answer)
+        engine.audit.record(event(engine, kind, Decided::Allowed, self.visit, &transaction));
+        if consent.now {
+            self.remember(&user, &scopes).await;
+        }
+        Ok(Some(self.repeat(outcome)))
     }
 
     /// Keeps a consent for the next time. That it was given does not depend on it.
@@ -88,6 +119,29 @@ impl Flow<'_> {
             tracing::warn!(%error, "a consent could not be remembered");
         }
     }
+}
+
+/// What a client is told, as the outcome of its request.
+pub(super) fn told(engine: &Engine, transaction: &Transaction, error: AuthorizationError) -> Outcome {
+    let request = &transaction.request;
+    if request.device.is_none() {
+        return Outcome::to(error.location(engine, &request.redirect_uri, request.state.as_deref()));
+    }
+    // The device finds out by itself.
+    let text = "Nothing was allowed. You can close this window.";
+    Outcome {
+        location: String::new(),
+        said: Some(text.to_owned()),
+        title: Some("The device was not connected".to_owned()),
+    }
+}
+
+/// What the user is told who connected a device.
+fn connected(client: &Client, user: &User) -> Outcome {
+    let (client, user) = (consent::client_name(client), inert(&user.display, 100));
+    let text =
+        format!("{client} has access now, in the name of {user}. Go on there: you can close this window.");
+    Outcome { location: String::new(), said: Some(text), title: Some("The device is connected".to_owned()) }
 }
 
 /// The one place that says so: a consent in hand was given on our page in this browser, or was found remembered and still

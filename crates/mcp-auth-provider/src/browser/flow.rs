@@ -166,13 +166,16 @@ impl Flow<'_> {
         let outcome = transaction.outcome.clone()?;
         self.begun.has_proof(self.engine, self.visit).then_some(outcome).or_else(|| {
             // It is the same browser, but not the one that signed in last: it may know that it is over, and no more.
-            Some(Outcome { location: String::new(), said: Some(OVER.to_owned()) })
+            Some(Outcome::over())
         })
     }
 
     pub(super) fn repeat(&self, outcome: Outcome) -> Response<Body> {
         match outcome.said {
             None => see_other(&outcome.location),
+            Some(text) if outcome.title.is_some() => {
+                self.show(Page::message(outcome.title.unwrap_or_default(), text))
+            }
             Some(text) if outcome.location.is_empty() => {
                 self.show(Page::message("This sign-in is over", text).status(StatusCode::BAD_REQUEST))
             }
@@ -205,7 +208,9 @@ impl Flow<'_> {
             return Ok(Some(consent.clone()));
         }
         let scopes = transaction.request.scopes.clone();
-        if engine.skip_consent && !transaction.request.prompt.consent {
+        // Whoever typed a device's code was perhaps talked into it: never without asking (attack DV06).
+        let is_device = transaction.request.device.is_some();
+        if engine.skip_consent && !transaction.request.prompt.consent && !is_device {
             return Ok(Some(Consent { scopes, of: None, now: false }));
         }
         let secrets = self.visit.cookies(engine, CookieName::Browser);

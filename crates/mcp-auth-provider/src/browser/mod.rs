@@ -8,6 +8,7 @@
 mod answered;
 mod consent;
 mod cookies;
+mod device;
 mod finish;
 mod flow;
 mod load;
@@ -17,17 +18,20 @@ mod remembered;
 mod request;
 mod session;
 mod step;
+#[cfg(test)]
+mod tests;
 mod trail;
 mod transaction;
 mod visit;
 
 pub(crate) use consent::decide;
+pub(crate) use device::{Entered, enter};
 pub(crate) use flow::{CannotTell, Place, go_on, sign_in, stale, unavailable};
 pub(crate) use load::{BrowserLimits, key as address_key};
 pub(crate) use pushed::{PushedRequest, REQUEST_URI};
 pub(crate) use redirect::see_other;
 pub(crate) use remembered::forget as forget_consent;
-pub(crate) use request::{Checked, Refusal, check};
+pub(crate) use request::{Checked, Refusal, access, check};
 pub(crate) use session::{Session, end_of_user as end_sessions};
 pub(crate) use transaction::Begun;
 pub(crate) use visit::Visit;

@@ -11,10 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::as_text;
 use crate::client::Client;
 use crate::engine::Engine;
-use crate::grant::commit;
+use crate::grant::{answered_name, commit};
 use crate::wire::{OAuthError, Params, TokenKind, TokenText};
-
-use super::answered::answered_name;
 
 /// How a `request_uri` of ours begins (RFC 9126 §2.2).
 pub(crate) const REQUEST_URI: &str = "urn:ietf:params:oauth:request_uri:";

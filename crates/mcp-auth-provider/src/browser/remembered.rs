@@ -143,7 +143,10 @@ async fn read(
 
 /// Whether no other program can play this client.
 fn is_certain(transaction: &Transaction) -> bool {
-    !transaction.client.is_public() || transaction.request.redirect_uri.starts_with("https://")
+    // Whoever holds a device code could be anywhere.
+    let is_device = transaction.request.device.is_some();
+    !is_device
+        && (!transaction.client.is_public() || transaction.request.redirect_uri.starts_with("https://"))
 }
 
 fn place(engine: &Engine, transaction: &Transaction, keeper: Keeper<'_>) -> (Partition, Name) {

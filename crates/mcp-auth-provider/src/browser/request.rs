@@ -9,13 +9,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_core::{Scope, Scopes};
+use mcp_core::{Scope, Scopes, Timestamp};
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded;
 
 use crate::as_text;
 use crate::client::{Client, ClientError, GrantType, choose_redirect_uri};
 use crate::engine::Engine;
+use crate::grant::DeviceRecord;
 use crate::wire::{CodeChallenge, Params};
 
 use super::redirect::back;
@@ -30,12 +31,25 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) scopes: Scopes,
     /// Identifiers of resources of ours.
     pub(crate) resources: Vec<String>,
-    pub(crate) challenge: CodeChallenge,
+    /// `None` for a device, to which no code is given.
+    pub(crate) challenge: Option<CodeChallenge>,
+    /// The device that waits for the answer; then there is no redirect URI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) device: Option<Device>,
     pub(crate) jkt: Option<String>,
     pub(crate) prompt: Prompt,
     /// How many seconds ago the user may have signed in.
     pub(crate) max_age: Option<u64>,
     pub(crate) login_hint: Option<String>,
+}
+
+/// A device that waits (RFC 8628).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Device {
+    /// As the device shows it.
+    pub(crate) user_code: String,
+    #[serde(with = "as_text::millis")]
+    pub(crate) expires_at: Timestamp,
 }
 
 /// What the client wants the user to be asked (OpenID Connect Core §3.1.2.1).
@@ -165,18 +179,30 @@ fn read(
     }
     let challenge = CodeChallenge::read(params.get("code_challenge"), params.get("code_challenge_method"))
         .map_err(AuthorizationError::invalid)?;
-    let resources = resources(engine, params)?;
+    let (resources, scopes) = access(engine, client, params)?;
     Ok(AuthorizationRequest {
         redirect_uri: String::new(),
         state: None,
-        scopes: scopes(engine, client, params.get("scope"), &resources)?,
+        scopes,
         resources,
-        challenge,
+        challenge: Some(challenge),
+        device: None,
         jkt: thumbprint(params)?,
         prompt: prompt(params.get("prompt"))?,
         max_age: max_age(params.get("max_age"))?,
         login_hint: params.get("login_hint").filter(|hint| hint.len() <= MAX_HINT).map(str::to_owned),
     })
+}
+
+/// What is asked for, as far as it can be granted, and where: by any client that will ask a user.
+pub(crate) fn access(
+    engine: &Engine,
+    client: &Client,
+    params: &Params,
+) -> Result<(Vec<String>, Scopes), AuthorizationError> {
+    let resources = resources(engine, params)?;
+    let scopes = scopes(engine, client, params.get("scope"), &resources)?;
+    Ok((resources, scopes))
 }
 
 /// What would mean something that this server does not do. What means nothing here is ignored (RFC 6749 §3.1).
@@ -287,6 +313,22 @@ fn max_age(text: Option<&str>) -> Result<Option<u64>, AuthorizationError> {
 }
 
 impl AuthorizationRequest {
+    /// What a device asked for, which was checked then.
+    pub(crate) fn of_device(record: DeviceRecord) -> Self {
+        Self {
+            redirect_uri: String::new(),
+            state: None,
+            scopes: record.scopes,
+            resources: record.resources,
+            challenge: None,
+            device: Some(Device { user_code: record.user_code, expires_at: record.expires_at }),
+            jkt: None,
+            prompt: Prompt::default(),
+            max_age: None,
+            login_hint: None,
+        }
+    }
+
     /// Whether a user who signed in `ago` has to do so again.
     pub(crate) fn is_too_old(&self, ago: Duration) -> bool {
         self.prompt.login || self.max_age.is_some_and(|most| most == 0 || ago > Duration::from_secs(most))

@@ -10,6 +10,7 @@ use crate::pages::{Page, inert};
 use crate::sign_in::{BrowserRequest, ConsentOrder, Step, User};
 
 use super::consent;
+use super::finish::told;
 use super::flow::{CannotTell, Flow};
 use super::redirect::see_other;
 use super::request::AuthorizationError;
@@ -73,9 +74,9 @@ impl Flow<'_> {
         let is_new = user.authenticated_at >= transaction.created_at;
         if (transaction.fresh || request.is_too_old(ago)) && !is_new {
             let error = AuthorizationError::new("login_required", "the user did not sign in anew");
-            let location = error.location(engine, &request.redirect_uri, request.state.as_deref());
             let text = "You would have had to sign in anew, and were let through without.";
-            return self.finish(Outcome { location, said: Some(text.to_owned()) }, Batch::new()).await;
+            let outcome = Outcome { said: Some(text.to_owned()), ..told(engine, transaction, error) };
+            return self.finish(outcome, Batch::new()).await;
         }
         if user.stay && engine.sign_in.order() == ConsentOrder::AfterSignIn {
             Session::begin(engine, self.visit, &user).await?;
@@ -117,7 +118,8 @@ impl Flow<'_> {
     ) -> Result<Option<Response<Body>>, CannotTell> {
         let refused = event(self.engine, "sign_in", Decided::Denied, self.visit, &self.begun.transaction);
         self.engine.audit.record(refused.because("refused by the sign-in"));
-        let location = consent::denied(self.engine, &self.begun.transaction);
-        self.finish(Outcome { location, said: text.map(|text| inert(&text, 500)) }, Batch::new()).await
+        let denied = consent::denied(self.engine, &self.begun.transaction);
+        let said = text.map(|text| inert(&text, 500)).or_else(|| denied.said.clone());
+        self.finish(Outcome { said, ..denied }, Batch::new()).await
     }
 }

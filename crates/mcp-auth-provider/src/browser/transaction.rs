@@ -10,10 +10,11 @@ use serde_json::{Map, Value};
 use crate::as_text;
 use crate::client::{Client, ClientAuthentication};
 use crate::engine::Engine;
+use crate::grant::{Answered, answered_name};
 use crate::sign_in::{ConsentOrder, SignInState, User};
 use crate::wire::{TokenKind, TokenText};
 
-use super::answered::{answered, answered_name};
+use super::answered::answered;
 use super::cookies::CookieName;
 use super::flow::{CannotTell, OVER};
 use super::request::{AuthorizationRequest, Checked};
@@ -80,6 +81,21 @@ pub(super) struct Outcome {
     pub(super) location: String,
     /// What its user is told before, if anything.
     pub(super) said: Option<String>,
+    /// What stands above that, where it is good news and leads nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) title: Option<String>,
+}
+
+impl Outcome {
+    /// The browser goes there at once.
+    pub(super) fn to(location: String) -> Self {
+        Self { location, said: None, title: None }
+    }
+
+    /// It is over, and leads nowhere.
+    pub(super) fn over() -> Self {
+        Self { location: String::new(), said: Some(OVER.to_owned()), title: None }
+    }
 }
 
 /// A transaction in hand, as it was at one revision.
@@ -88,6 +104,8 @@ pub(crate) struct Begun {
     pub(crate) transaction: Transaction,
     /// `None` before it is stored.
     revision: Option<Revision>,
+    /// How a kept request is answered by the outcome that is stored next. A no, unless said.
+    pub(super) answer: Answered,
 }
 
 impl Begun {
@@ -118,10 +136,14 @@ impl Begun {
             outcome: None,
             shared: kept_in.is_some(),
             created_at: now,
-            expires_at: now + engine.lifetimes.transaction,
+            expires_at: match &checked.request.device {
+                // Nobody is to say yes to a device that has given up.
+                Some(device) => (now + engine.lifetimes.transaction).min(device.expires_at),
+                None => now + engine.lifetimes.transaction,
+            },
             request: checked.request,
         };
-        Self { handle, transaction, revision: None }
+        Self { handle, transaction, revision: None, answer: Answered::default() }
     }
 
     /// The transaction with this handle, if there is one and it is of this browser.
@@ -147,9 +169,10 @@ impl Begun {
         let mut transaction: Transaction = record.json()?;
         if answered.is_some() && transaction.outcome.is_none() {
             // Another window was faster with the same request.
-            transaction.outcome = Some(Outcome { location: String::new(), said: Some(OVER.to_owned()) });
+            transaction.outcome = Some(Outcome::over());
         }
-        Ok(Some(Self { handle, transaction, revision: Some(record.revision()) }))
+        let revision = Some(record.revision());
+        Ok(Some(Self { handle, transaction, revision, answer: Answered::default() }))
     }
 
     /// Stores it as it is now, together with the batch, unless somebody else was faster: then `false`, and nothing has happened.
@@ -161,7 +184,7 @@ impl Begun {
         };
         let batch = batch.put_json(name.clone(), &self.transaction, Some(self.transaction.expires_at))?;
         let batch = match (&self.transaction.outcome, self.transaction.shared) {
-            (Some(_), true) => answered(batch, engine.now())?,
+            (Some(_), true) => answered(batch, &self.answer, engine.now())?,
             _ => batch,
         };
         let revision = batch.revision();

@@ -86,7 +86,7 @@ async fn replace(
     }
     let metadata =
         Metadata::read(document, engine.clients.rules(ClientOrigin::Registered)).map_err(invalid_metadata)?;
-    let metadata = narrowed(engine, metadata);
+    let metadata = narrowed(engine, metadata).map_err(invalid_metadata)?;
     match managed.replace(engine, registrar, metadata).await.map_err(refused)? {
         Some(registered) => Ok(no_store_json(StatusCode::OK, &describe(engine, &registered))),
         None => Err(changed_meanwhile()),

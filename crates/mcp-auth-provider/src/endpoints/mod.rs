@@ -2,6 +2,8 @@
 
 mod authorize;
 mod consent;
+mod device;
+mod device_authorization;
 mod introspect;
 mod jwks;
 mod manage;
@@ -45,6 +47,11 @@ pub(crate) fn routes(engine: &Arc<Engine>) -> Vec<Route> {
         route(engine, &paths.sign_out, page, Access::Browser, sign_out::answer),
         route(engine, &paths.token, [Method::POST], Access::Client, token::answer),
     ];
+    if engine.device_grant {
+        let (begin, page) = (&paths.device_authorization, [Method::GET, Method::POST]);
+        routes.push(route(engine, begin, [Method::POST], Access::Client, device_authorization::answer));
+        routes.push(route(engine, &paths.device, page, Access::Browser, device::answer));
+    }
     if let Some(registrar) = engine.clients.registrar() {
         routes.push(route(engine, &paths.register, [Method::POST], Access::Client, register::answer));
         if registrar.config.is_manageable() {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::body::{is_type, read};
 use crate::client::{
-    self, ClientAuthentication, ClientOrigin, Metadata, MetadataError, RegisterError, Registered,
+    self, ClientAuthentication, ClientOrigin, GrantType, Metadata, MetadataError, RegisterError, Registered,
 };
 use crate::engine::Engine;
 use crate::wire::{OAuthError, no_store_json};
@@ -44,7 +44,7 @@ async fn registered(engine: &Engine, request: Request<Body>) -> Result<Registere
     let document = document(&head, body).await?;
     let rules = engine.clients.rules(ClientOrigin::Registered);
     let metadata = Metadata::read(&document, rules).map_err(invalid_metadata)?;
-    let metadata = narrowed(engine, metadata);
+    let metadata = narrowed(engine, metadata).map_err(invalid_metadata)?;
     client::register(engine, registrar, metadata, address).await.map_err(refused)
 }
 
@@ -64,8 +64,17 @@ pub(super) async fn document(head: &Parts, body: Body) -> Result<Map<String, Val
 }
 
 /// Of the scopes a client names, those there are. They say what it will ask for, not what it may have: clients register with
-/// what they need first, and ask for more by step-up.
-pub(super) fn narrowed(engine: &Engine, mut metadata: Metadata) -> Metadata {
+/// what they need first, and ask for more by step-up. Of the grants, those that are answered here.
+///
+/// # Errors
+/// When no grant is left by which a user could be asked.
+pub(super) fn narrowed(engine: &Engine, mut metadata: Metadata) -> Result<Metadata, MetadataError> {
+    if !engine.device_grant {
+        metadata.grant_types.retain(|grant| *grant != GrantType::DeviceCode);
+        if metadata.grant_types.iter().all(|grant| *grant == GrantType::RefreshToken) {
+            return Err(MetadataError::invalid("grant_types has none that this server answers"));
+        }
+    }
     if let Some(scope) = &metadata.scope {
         let known: Vec<String> =
             engine.resources.iter().map(|resource| resource.identifier().to_owned()).collect();
@@ -73,7 +82,7 @@ pub(super) fn narrowed(engine: &Engine, mut metadata: Metadata) -> Metadata {
         let kept = scope.iter().filter(|scope| known.contains(scope) || scope.as_str() == "offline_access");
         metadata.scope = Some(kept.cloned().collect());
     }
-    metadata
+    Ok(metadata)
 }
 
 /// What the client is told (RFC 7591 §3.2.1).

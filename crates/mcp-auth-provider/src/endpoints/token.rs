@@ -53,7 +53,7 @@ async fn tokens(engine: &Engine, head: &Parts, params: &Params) -> Result<TokenA
         GrantType::ClientCredentials => grant::client_credentials(engine, &client, params, key).await,
         GrantType::TokenExchange => grant::exchange(engine, &client, params, key).await,
         GrantType::JwtBearer => grant::id_jag(engine, &client, params, key).await,
-        GrantType::DeviceCode => Err(unsupported()),
+        GrantType::DeviceCode => grant::poll(engine, &client, params, key).await,
     }
 }
 
@@ -66,7 +66,10 @@ pub(super) fn offered(engine: &Engine) -> impl Iterator<Item = GrantType> {
         GrantType::TokenExchange,
     ];
     // Where nobody's assertions are taken, they are not known at all.
-    always.into_iter().chain((!engine.idps.is_empty()).then_some(GrantType::JwtBearer))
+    always
+        .into_iter()
+        .chain(engine.device_grant.then_some(GrantType::DeviceCode))
+        .chain((!engine.idps.is_empty()).then_some(GrantType::JwtBearer))
 }
 
 fn unsupported() -> OAuthError {

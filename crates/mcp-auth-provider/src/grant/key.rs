@@ -15,6 +15,16 @@ impl GrantKey {
         Self(Zeroizing::new(random_bytes()))
     }
 
+    /// The key itself, to be kept where nobody has a token yet.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+
+    /// The key that was kept so.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Some(Self(Zeroizing::new(bytes.try_into().ok()?)))
+    }
+
     /// Wraps it, so that this token opens it.
     pub(crate) fn wrap(&self, token: &str, partition: &Partition) -> Vec<u8> {
         seal(&derive(token.as_bytes(), b"mcp-auth wrap 1"), partition, &*self.0)

@@ -4,6 +4,8 @@
 //! |---|---|---|
 //! | `grant` | [`GrantRecord`] | its end; while its code waits, as long as the code |
 //! | `code.<hash>` | [`CodeRecord`] | the code's end; once used, an hour, to notice a replay |
+//! | `device.<hash>` | [`DeviceRecord`](super::DeviceRecord) | an hour after the device code's end, or after its use |
+//! | `answered` | [`Answered`], for requests that were kept before a browser came | two hours |
 //! | `access.<hash>` | [`AccessRecord`] | the token's end |
 //! | `refresh.<hash>` | [`RefreshRecord`] | the token's end, used or not, to notice its reuse |
 //! | `answer.<hash>` | the answer to the refresh with that token, sealed by it | the replay window |
@@ -47,6 +49,16 @@ pub(crate) struct GrantRecord {
     /// Why it has ended, if it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ended: Option<String>,
+}
+
+/// How a user answered a request that was kept before any browser came with it.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Answered {
+    /// Whether there is a grant now, which a device may poll for.
+    pub(crate) granted: bool,
+    /// The key of that grant, until the device does: nobody has a token that could wrap it.
+    #[serde(with = "as_text::bytes", default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) key: Vec<u8>,
 }
 
 /// How a grant came to be.
@@ -129,6 +141,11 @@ pub(crate) struct Rotated {
 /// The name of the record of the grant.
 pub(crate) fn grant_name() -> Name {
     fixed("grant")
+}
+
+/// The name of the record of how a kept request was answered.
+pub(crate) fn answered_name() -> Name {
+    fixed("answered")
 }
 
 /// The name of the record of the answer to a refresh.

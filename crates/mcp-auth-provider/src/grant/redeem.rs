@@ -21,9 +21,9 @@ use super::record::{CodeRecord, GrantRecord, grant_name};
 use super::{end, target};
 
 /// How long a second valid presentation is taken for a double submit.
-const DOUBLE_SUBMIT: Duration = Duration::from_secs(10);
+pub(super) const DOUBLE_SUBMIT: Duration = Duration::from_secs(10);
 /// How long a used code is remembered, to notice its replay.
-const MEMORY: Duration = Duration::from_secs(3600);
+pub(super) const MEMORY: Duration = Duration::from_secs(3600);
 
 /// Gives the tokens of a code, bound to the key that the client proved.
 ///

@@ -100,6 +100,7 @@ pub(crate) async fn world_with(dpop: DpopPolicy, store: impl mcp_store::Store) -
         known: KnownTokens::new(100, lifetimes.notice),
         lifetimes,
         paths: Paths::new(),
+        device_grant: false,
         pushed_only: false,
         offline_only: false,
         skip_consent: false,

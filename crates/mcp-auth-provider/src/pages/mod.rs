@@ -26,8 +26,8 @@ pub(crate) use render::private;
 /// How the pages of a server look, and which templates they are made of.
 ///
 /// The built-in templates are `base.html`, `consent.html`, `form.html` and `message.html`; any of them can be replaced. A
-/// replacement must keep the names of the form's fields. They are written in the language of Jinja; everything shown is
-/// escaped, whatever a template is called.
+/// replacement must keep the names of the form's fields, and that of `consent.html` must show `device_code` where there is one.
+/// They are written in the language of Jinja; everything shown is escaped, whatever a template is called.
 #[derive(Clone, Debug, Default)]
 pub struct Pages {
     look: Look,

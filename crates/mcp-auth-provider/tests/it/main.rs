@@ -4,6 +4,7 @@
 
 mod browser;
 mod clients;
+mod device;
 mod machines;
 mod metadata;
 mod par;

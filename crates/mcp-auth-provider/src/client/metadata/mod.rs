@@ -242,7 +242,8 @@ fn grant_types(members: Members<'_>, origin: ClientOrigin) -> Result<Vec<GrantTy
     let mut granted = Vec::new();
     for grant in named.into_iter().filter_map(GrantType::from_name) {
         // Everything else gives tokens without a user who was asked, and takes an operator's word.
-        let self_service = matches!(grant, GrantType::AuthorizationCode | GrantType::RefreshToken);
+        let self_service =
+            matches!(grant, GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::DeviceCode);
         if (self_service || origin == ClientOrigin::Operator) && !granted.contains(&grant) {
             granted.push(grant);
         }

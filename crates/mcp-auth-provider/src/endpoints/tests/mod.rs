@@ -1,6 +1,7 @@
 //! Endpoints over real sockets, with clients that registered there.
 
 mod introspect;
+mod outages;
 mod revoke;
 
 use std::sync::Arc;
