@@ -38,7 +38,7 @@ impl Clients {
         {
             return Err(Refused::Later(wait));
         }
-        let result = self.by_checked_assertion(engine, presented, text).await;
+        let result = self.by_checked_assertion(engine, presented, text, address).await;
         if let Err(Refused::Denied(_)) = &result {
             self.guesses.addresses().failed(engine.now(), address, &hash);
         }
@@ -50,13 +50,14 @@ impl Clients {
         engine: &Engine,
         presented: &Presented<'_>,
         text: &str,
+        address: Option<IpAddr>,
     ) -> Result<Found, Refused> {
         let assertion = UnverifiedAssertion::read(text).map_err(|error| Refused::Denied(error.reason()))?;
         let id = assertion.subject().ok_or(Refused::Denied("the assertion is about nobody, sub"))?.to_owned();
         if presented.id.as_ref().is_some_and(|named| *named != id) {
             return Err(Refused::Denied("the assertion is about another client than the request names"));
         }
-        let found = self.named(engine, &id).await?;
+        let found = self.named(engine, &id, address).await?;
         let ClientAuthentication::PrivateKeyJwt { jwks, jwks_uri, algorithm, .. } =
             &found.client.authentication
         else {
@@ -82,7 +83,7 @@ impl Clients {
             }
             (None, Some(url)) => {
                 let sets = self.key_sets().ok_or(Refused::Denied("key sets cannot be fetched here"))?;
-                sets.verify(url, &plausible).await.map_err(|error| match error {
+                sets.verify(url, &plausible, address).await.map_err(|error| match error {
                     KeyError::Wrong(why) => Refused::Denied(why),
                     KeyError::Later(span) => Refused::Unavailable(span),
                 })?
