@@ -7,19 +7,50 @@ use aws_lc_rs::digest::{SHA256, digest};
 use mcp_auth_jwt::Algorithm;
 use mcp_auth_jwt::assertion::{Expected, PublicKeys, UnverifiedAssertion, VerifiedAssertion};
 use mcp_core::Timestamp;
-use mcp_core::limits::Verdict;
+use mcp_core::limits::{Limits, Rate, Verdict};
 use mcp_store::{Batch, Committed, Name, Partition, StoreError};
 use serde_json::Value;
 
-use super::ClientAuthentication;
 use super::authenticate::Refused;
 use super::basic::Presented;
 use super::clients::{Clients, Found};
 use super::key_sets::KeyError;
+use super::quota::block;
+use super::{ClientAuthentication, ClientOrigin};
 use crate::engine::Engine;
 
 /// How far a client's clock may be from ours.
 const LEEWAY: Duration = Duration::from_secs(30);
+
+/// How many good assertions one address may show of clients that the operator did not name, and of one such client: so many at
+/// once, and so many a second. Each is kept for up to an hour, and whoever registered itself can sign as many as it likes.
+const FROM_ADDRESS: (u32, u32) = (200, 10);
+const OF_CLIENT: (u32, u32) = (100, 5);
+/// How many addresses and clients are remembered.
+const ROOM: usize = 4096;
+
+/// Counts good assertions of clients that the operator did not name.
+#[derive(Debug)]
+pub(super) struct Shown {
+    addresses: Limits,
+    clients: Limits,
+}
+
+impl Shown {
+    pub(super) fn new() -> Self {
+        let rates = |(burst, pace)| {
+            Limits::new().capacity(ROOM).requests_per_principal(Rate::per_second(pace).burst(burst))
+        };
+        Self { addresses: rates(FROM_ADDRESS), clients: rates(OF_CLIENT) }
+    }
+
+    /// Counts one more. Apart by address, so that nobody who shares a client's program holds up another.
+    fn admit(&self, now: Timestamp, client: &str, address: Option<IpAddr>) -> Result<(), Duration> {
+        let from = address.map(|address| block(address).to_string());
+        self.clients.admit(now, &format!("{} {client}", from.as_deref().unwrap_or_default()))?;
+        from.map_or(Ok(()), |from| self.addresses.admit(now, &from))
+    }
+}
 
 impl Clients {
     /// The client that an assertion proves.
@@ -90,6 +121,9 @@ impl Clients {
             }
             (None, None) => return Err(Refused::Denied("the client has no keys")),
         };
+        if found.client.origin != ClientOrigin::Operator {
+            self.shown.admit(now, &id, address).map_err(Refused::Later)?;
+        }
         if claim(engine, &id, &verified).await? {
             Ok(found)
         } else {

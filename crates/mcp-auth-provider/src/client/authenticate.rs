@@ -23,7 +23,7 @@ use crate::wire::{OAuthError, Params};
 pub(super) enum Refused {
     /// It is nobody, or did not prove itself. The reason is for the audit trail alone: a peer learns nothing by it.
     Denied(&'static str),
-    /// It tried too often; look at it again after this time.
+    /// It came too often; look at it again after this time.
     Later(Duration),
     /// We cannot tell; ask again after this time.
     Unavailable(Duration),
@@ -78,8 +78,8 @@ impl Clients {
                 )
             }
             Refused::Later(span) => {
-                engine.audit.record(event(Outcome::Denied).because("too many failures"));
-                OAuthError::too_many("this client failed to prove itself too often from here", span)
+                engine.audit.record(event(Outcome::Denied).because("too many attempts"));
+                OAuthError::too_many("this client came too often from here", span)
             }
             Refused::Unavailable(span) => OAuthError::unavailable(span),
         })

@@ -10,6 +10,7 @@ use mcp_core::{ConfigError, SiteContext};
 use mcp_outbound::HttpClient;
 use mcp_store::StoreError;
 
+use super::assertion::Shown;
 use super::config::ClientsConfig;
 use super::documents::{self, Documents};
 use super::file;
@@ -37,6 +38,7 @@ pub(crate) struct Clients {
     loopback: bool,
     pub(super) token_endpoint_audience: bool,
     pub(super) guesses: Guesses,
+    pub(super) shown: Shown,
 }
 
 /// Registration, where it is offered.
@@ -79,6 +81,7 @@ impl Clients {
             loopback: config.loopback,
             token_endpoint_audience: config.token_endpoint_audience,
             guesses: Guesses::new(),
+            shown: Shown::new(),
         };
         clients.add_known(config)?;
         Ok(clients)

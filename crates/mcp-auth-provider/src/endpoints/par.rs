@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::body::read_form;
 use crate::browser::{PushedRequest, Refusal, check};
-use crate::client::Client;
+use crate::client::{Client, ClientOrigin};
 use crate::dpop::{self, DPOP, DPOP_NONCE, ProvenKey};
 use crate::engine::Engine;
 use crate::wire::{OAuthError, Params, no_store_json};
@@ -34,7 +34,8 @@ async fn pushed(engine: &Engine, request: Request<Body>) -> Result<Response<Body
     let (head, params) = read_form(request).await?;
     let client = engine.clients.authenticate(engine, &head, &params).await?;
     let address = engine.clients.address(&head);
-    if client.is_public()
+    // Whoever registers itself has a proof as well, and nobody's trust.
+    if client.origin != ClientOrigin::Operator
         && let Err(wait) = engine.browser.begin_unproven(engine.now(), address)
     {
         return Err(OAuthError::too_many("too many requests were pushed from this network", wait));
