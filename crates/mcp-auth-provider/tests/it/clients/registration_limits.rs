@@ -252,3 +252,13 @@ async fn lifetimes_that_make_no_sense_are_refused_at_start() {
         assert!(error.to_string().contains("hour"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn who_registers_the_same_again_finds_a_client_that_stays() {
+    let stand = Stand::start(|provider| provider.registration(Registration::open())).await;
+    let first = id(&stand.registered(&public()).await);
+    stand.clock().advance(30 * DAY - Duration::from_secs(1));
+    assert_eq!(id(&stand.registered(&public()).await), first);
+    stand.clock().advance(28 * DAY);
+    expect_in(&stand.try_in(&[("client_id", &first)]).await);
+}
