@@ -36,7 +36,9 @@ pub(crate) async fn open(
     if !is_its {
         return Ok(None);
     }
-    if client_id != Some(record.client.id.as_str()) {
+    // Who names no client has forgotten something, and shows nothing to anybody who should not have it.
+    let Some(client_id) = client_id.filter(|id| !id.is_empty()) else { return Ok(None) };
+    if client_id != record.client.id.as_str() {
         // Whoever shows it at another client's place has mixed up, or stolen, what it holds (attack DR15).
         let mut event = engine.event("client_managed", Outcome::Denied);
         event.client = Some(record.client.id.to_string());

@@ -62,6 +62,13 @@ async fn only_its_own_token_opens_a_registration() {
         let twice = stand.client.request(method.clone(), &twice).bearer(&token).send().await;
         expect_error(&twice, 400, "invalid_request");
     }
+    // Shown for nobody, it is good for nothing, and is not lost.
+    for method in [Method::GET, Method::PUT, Method::DELETE] {
+        for path in ["/register/client", "/register/client?client_id=", "/register/client?client=x"] {
+            let request = stand.client.request(method.clone(), path).bearer(&token);
+            expect_error(&request.json(&public()).send().await, 401, "invalid_token");
+        }
+    }
     at(&stand, Method::GET, &one).bearer(&token).send().await.expect_status(200);
     // Shown for another client, it is good for nothing any more.
     expect_error(&at(&stand, Method::GET, &two).bearer(&token).send().await, 401, "invalid_token");
