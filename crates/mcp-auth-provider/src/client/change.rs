@@ -1,5 +1,7 @@
 //! Changes of a registration by whoever holds its token (RFC 7592).
 
+use std::net::IpAddr;
+
 use mcp_core::audit::Outcome;
 use mcp_core::constant_time_eq;
 use mcp_store::StoreError;
@@ -88,8 +90,9 @@ impl Managed {
         engine: &Engine,
         registrar: &Registrar,
         metadata: Metadata,
+        address: Option<IpAddr>,
     ) -> Result<Option<Registered>, RegisterError> {
-        let request = RegistrationRequest::of(&metadata, None);
+        let request = RegistrationRequest::of(&metadata, address);
         if !registrar.config.allows(&request) {
             return Err(RegisterError::Policy);
         }

@@ -163,3 +163,18 @@ async fn a_deletion_that_broke_off_is_done_again() {
     expect_error(&put(&stand, &client, &again).await, 401, "invalid_token");
     delete().await.expect_status(204);
 }
+
+#[tokio::test]
+async fn a_policy_is_told_where_a_change_comes_from() {
+    let inside = Some("192.0.2.1".parse().unwrap());
+    let registration = Registration::open().manageable().policy(move |request| request.address == inside);
+    let stand = Stand::start(|provider| provider.registration(registration)).await;
+    let client = stand.registered(&public()).await;
+    let metadata = with(public(), "client_id", text(&client, "client_id"));
+    let from = |address: &str| {
+        let request = at(&stand, Method::PUT, &client).header("x-forwarded-for", address);
+        request.bearer(text(&client, "registration_access_token")).json(&metadata).send()
+    };
+    from("192.0.2.1").await.expect_status(200);
+    expect_error(&from("192.0.2.2").await, 400, "invalid_client_metadata");
+}
