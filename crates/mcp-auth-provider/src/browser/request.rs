@@ -6,6 +6,7 @@
 //! error that waits for a sign-in is one that clients never see. What registration lets in decides where people can be
 //! sent.)
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,15 +107,20 @@ pub(crate) enum Refusal {
 }
 
 /// Checks a request. Its parameters come from a query, a form, or from where a pushed request was kept (RFC 9126 §4): this
-/// is where the two ways meet. `pushed` says which it was.
-pub(crate) async fn check(engine: &Engine, params: &Params, pushed: bool) -> Result<Checked, Refusal> {
+/// is where the two ways meet. `pushed` says which it was, and `address` where it comes from.
+pub(crate) async fn check(
+    engine: &Engine,
+    params: &Params,
+    pushed: bool,
+    address: Option<IpAddr>,
+) -> Result<Checked, Refusal> {
     for name in ["client_id", "redirect_uri"] {
         if params.is_repeated(name) {
             return Err(Refusal::Local("client_id or redirect_uri stands there twice"));
         }
     }
     let id = params.get("client_id").ok_or(Refusal::Local("the client_id is missing"))?;
-    let client = engine.clients.find(engine, id).await.map_err(|error| match error {
+    let client = engine.clients.find(engine, id, address).await.map_err(|error| match error {
         ClientError::Unknown => Refusal::Local("this server does not know the client_id"),
         ClientError::Invalid(reason) => Refusal::Local(reason),
         ClientError::Unavailable => Refusal::Unavailable,

@@ -7,19 +7,50 @@ use aws_lc_rs::digest::{SHA256, digest};
 use mcp_auth_jwt::Algorithm;
 use mcp_auth_jwt::assertion::{Expected, PublicKeys, UnverifiedAssertion, VerifiedAssertion};
 use mcp_core::Timestamp;
-use mcp_core::limits::Verdict;
+use mcp_core::limits::{Limits, Rate, Verdict};
 use mcp_store::{Batch, Committed, Name, Partition, StoreError};
 use serde_json::Value;
 
-use super::ClientAuthentication;
 use super::authenticate::Refused;
 use super::basic::Presented;
 use super::clients::{Clients, Found};
 use super::key_sets::KeyError;
+use super::quota::block;
+use super::{ClientAuthentication, ClientOrigin};
 use crate::engine::Engine;
 
 /// How far a client's clock may be from ours.
 const LEEWAY: Duration = Duration::from_secs(30);
+
+/// How many good assertions one address may show of clients that the operator did not name, and of one such client: so many at
+/// once, and so many a second. Each is kept for up to an hour, and whoever registered itself can sign as many as it likes.
+const FROM_ADDRESS: (u32, u32) = (200, 10);
+const OF_CLIENT: (u32, u32) = (100, 5);
+/// How many addresses and clients are remembered.
+const ROOM: usize = 4096;
+
+/// Counts good assertions of clients that the operator did not name.
+#[derive(Debug)]
+pub(super) struct Shown {
+    addresses: Limits,
+    clients: Limits,
+}
+
+impl Shown {
+    pub(super) fn new() -> Self {
+        let rates = |(burst, pace)| {
+            Limits::new().capacity(ROOM).requests_per_principal(Rate::per_second(pace).burst(burst))
+        };
+        Self { addresses: rates(FROM_ADDRESS), clients: rates(OF_CLIENT) }
+    }
+
+    /// Counts one more. Apart by address, so that nobody who shares a client's program holds up another.
+    fn admit(&self, now: Timestamp, client: &str, address: Option<IpAddr>) -> Result<(), Duration> {
+        let from = address.map(|address| block(address).to_string());
+        self.clients.admit(now, &format!("{} {client}", from.as_deref().unwrap_or_default()))?;
+        from.map_or(Ok(()), |from| self.addresses.admit(now, &from))
+    }
+}
 
 impl Clients {
     /// The client that an assertion proves.
@@ -38,7 +69,7 @@ impl Clients {
         {
             return Err(Refused::Later(wait));
         }
-        let result = self.by_checked_assertion(engine, presented, text).await;
+        let result = self.by_checked_assertion(engine, presented, text, address).await;
         if let Err(Refused::Denied(_)) = &result {
             self.guesses.addresses().failed(engine.now(), address, &hash);
         }
@@ -50,13 +81,14 @@ impl Clients {
         engine: &Engine,
         presented: &Presented<'_>,
         text: &str,
+        address: Option<IpAddr>,
     ) -> Result<Found, Refused> {
         let assertion = UnverifiedAssertion::read(text).map_err(|error| Refused::Denied(error.reason()))?;
         let id = assertion.subject().ok_or(Refused::Denied("the assertion is about nobody, sub"))?.to_owned();
         if presented.id.as_ref().is_some_and(|named| *named != id) {
             return Err(Refused::Denied("the assertion is about another client than the request names"));
         }
-        let found = self.named(engine, &id).await?;
+        let found = self.named(engine, &id, address).await?;
         let ClientAuthentication::PrivateKeyJwt { jwks, jwks_uri, algorithm, .. } =
             &found.client.authentication
         else {
@@ -82,13 +114,16 @@ impl Clients {
             }
             (None, Some(url)) => {
                 let sets = self.key_sets().ok_or(Refused::Denied("key sets cannot be fetched here"))?;
-                sets.verify(url, &plausible).await.map_err(|error| match error {
+                sets.verify(url, &plausible, address).await.map_err(|error| match error {
                     KeyError::Wrong(why) => Refused::Denied(why),
                     KeyError::Later(span) => Refused::Unavailable(span),
                 })?
             }
             (None, None) => return Err(Refused::Denied("the client has no keys")),
         };
+        if found.client.origin != ClientOrigin::Operator {
+            self.shown.admit(now, &id, address).map_err(Refused::Later)?;
+        }
         if claim(engine, &id, &verified).await? {
             Ok(found)
         } else {

@@ -23,7 +23,7 @@ use crate::wire::{OAuthError, Params};
 pub(super) enum Refused {
     /// It is nobody, or did not prove itself. The reason is for the audit trail alone: a peer learns nothing by it.
     Denied(&'static str),
-    /// It tried too often; look at it again after this time.
+    /// It came too often; look at it again after this time.
     Later(Duration),
     /// We cannot tell; ask again after this time.
     Unavailable(Duration),
@@ -78,8 +78,8 @@ impl Clients {
                 )
             }
             Refused::Later(span) => {
-                engine.audit.record(event(Outcome::Denied).because("too many failures"));
-                OAuthError::too_many("this client failed to prove itself too often from here", span)
+                engine.audit.record(event(Outcome::Denied).because("too many attempts"));
+                OAuthError::too_many("this client came too often from here", span)
             }
             Refused::Unavailable(span) => OAuthError::unavailable(span),
         })
@@ -94,7 +94,7 @@ impl Clients {
         match &presented.proof {
             Proof::None => {
                 let id = presented.id.as_deref().ok_or(Refused::Denied("the request names no client"))?;
-                let found = self.named(engine, id).await?;
+                let found = self.named(engine, id, address).await?;
                 if found.client.is_public() {
                     Ok(found)
                 } else {
@@ -122,7 +122,7 @@ impl Clients {
         // Who is known by a URL has no secret, so nothing is fetched for one.
         let found = match looks_like_one(id) && !self.is_known(id) {
             true => Err(ClientError::Unknown),
-            false => self.look_up(engine, id).await,
+            false => self.look_up(engine, id, address).await,
         };
         let found = match found {
             Err(ClientError::Unavailable) => return Err(Refused::Unavailable(Duration::from_secs(2))),
@@ -141,9 +141,14 @@ impl Clients {
         }
     }
 
-    /// The client of this name.
-    pub(super) async fn named(&self, engine: &Engine, id: &str) -> Result<Found, Refused> {
-        self.look_up(engine, id).await.map_err(|error| match error {
+    /// The client of this name, for a peer at this address.
+    pub(super) async fn named(
+        &self,
+        engine: &Engine,
+        id: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Found, Refused> {
+        self.look_up(engine, id, address).await.map_err(|error| match error {
             ClientError::Unknown => Refused::Denied("there is no such client"),
             ClientError::Invalid(reason) => Refused::Denied(reason),
             ClientError::Unavailable => Refused::Unavailable(Duration::from_secs(2)),

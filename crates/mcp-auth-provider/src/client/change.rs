@@ -1,5 +1,7 @@
 //! Changes of a registration by whoever holds its token (RFC 7592).
 
+use std::net::IpAddr;
+
 use mcp_core::audit::Outcome;
 use mcp_core::constant_time_eq;
 use mcp_store::StoreError;
@@ -36,7 +38,9 @@ pub(crate) async fn open(
     if !is_its {
         return Ok(None);
     }
-    if client_id != Some(record.client.id.as_str()) {
+    // Who names no client has forgotten something, and shows nothing to anybody who should not have it.
+    let Some(client_id) = client_id.filter(|id| !id.is_empty()) else { return Ok(None) };
+    if client_id != record.client.id.as_str() {
         // Whoever shows it at another client's place has mixed up, or stolen, what it holds (attack DR15).
         let mut event = engine.event("client_managed", Outcome::Denied);
         event.client = Some(record.client.id.to_string());
@@ -86,8 +90,9 @@ impl Managed {
         engine: &Engine,
         registrar: &Registrar,
         metadata: Metadata,
+        address: Option<IpAddr>,
     ) -> Result<Option<Registered>, RegisterError> {
-        let request = RegistrationRequest::of(&metadata, None);
+        let request = RegistrationRequest::of(&metadata, address);
         if !registrar.config.allows(&request) {
             return Err(RegisterError::Policy);
         }

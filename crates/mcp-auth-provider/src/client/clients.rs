@@ -10,6 +10,7 @@ use mcp_core::{ConfigError, SiteContext};
 use mcp_outbound::HttpClient;
 use mcp_store::StoreError;
 
+use super::assertion::Shown;
 use super::config::ClientsConfig;
 use super::documents::{self, Documents};
 use super::file;
@@ -37,6 +38,7 @@ pub(crate) struct Clients {
     loopback: bool,
     pub(super) token_endpoint_audience: bool,
     pub(super) guesses: Guesses,
+    pub(super) shown: Shown,
 }
 
 /// Registration, where it is offered.
@@ -79,6 +81,7 @@ impl Clients {
             loopback: config.loopback,
             token_endpoint_audience: config.token_endpoint_audience,
             guesses: Guesses::new(),
+            shown: Shown::new(),
         };
         clients.add_known(config)?;
         Ok(clients)
@@ -114,13 +117,23 @@ impl Clients {
         self.documents.is_some()
     }
 
-    /// The client with this identifier.
-    pub(crate) async fn find(&self, engine: &Engine, id: &str) -> Result<Arc<Client>, ClientError> {
-        self.look_up(engine, id).await.map(|found| found.client)
+    /// The client with this identifier, for a peer at this address: it pays for what has to be fetched.
+    pub(crate) async fn find(
+        &self,
+        engine: &Engine,
+        id: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Arc<Client>, ClientError> {
+        self.look_up(engine, id, address).await.map(|found| found.client)
     }
 
     /// Looks among those the operator named, then among URLs, then among those that registered (AUTH-76).
-    pub(super) async fn look_up(&self, engine: &Engine, id: &str) -> Result<Found, ClientError> {
+    pub(super) async fn look_up(
+        &self,
+        engine: &Engine,
+        id: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Found, ClientError> {
         if id.len() > MAX_ID {
             return Err(ClientError::Unknown);
         }
@@ -129,7 +142,7 @@ impl Clients {
         }
         if documents::looks_like_one(id) {
             let Some(documents) = &self.documents else { return Err(ClientError::Unknown) };
-            return documents.find(id).await.map(|client| Found { client, lease: None });
+            return documents.find(id, address).await.map(|client| Found { client, lease: None });
         }
         match stored::load(engine, id).await {
             Ok(Some((record, lease))) => Ok(Found { client: Arc::new(record.client), lease: Some(lease) }),

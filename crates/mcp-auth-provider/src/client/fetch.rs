@@ -1,6 +1,7 @@
 //! Fetching JSON from URLs that strangers chose: documents of clients, and their key sets.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,19 +12,40 @@ use mcp_core::Timestamp;
 use mcp_core::limits::{Limits as Rates, Rate};
 use mcp_outbound::{HttpClient, Limits};
 
+use super::quota::block;
+
 /// The time for one fetch, from the first look-up of the name to the last byte.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// How many fetches strangers may cause in all: so many at once, and so many a second.
+/// How many fetches strangers may cause in all: so many at once, and so many a second. What was good before has as many of
+/// its own.
 const ALL: (u32, u32) = (50, 10);
-/// How many hosts and URLs are remembered.
+/// How many fetches one address may cause: so many at once, then one in such a time. Names cost nothing, so without this one
+/// peer could use up what there is for all.
+const EACH_ADDRESS: (u32, Duration) = (10, Duration::from_secs(5));
+/// How many of these from one host or URL that is not known to be good: fewer than the host has, so that no one address can
+/// deny it to others.
+const EACH_ADDRESS_AND_HOST: (u32, Duration) = (5, Duration::from_secs(30));
+/// How many hosts, URLs and addresses are remembered.
 const ROOM: usize = 4096;
 
 /// A way to other hosts, for URLs of strangers' choice only.
 #[derive(Clone)]
 pub(super) struct Fetcher {
     http: Arc<dyn HttpClient>,
+    addresses: Rates,
+    pairs: Rates,
     each: Rates,
-    all: Rates,
+    strangers: Rates,
+    known: Rates,
+}
+
+/// Whose budget a fetch is taken from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Whom<'a> {
+    /// That of this host or URL, and of all strangers.
+    Stranger(&'a str),
+    /// That of this URL, which was good before, and of all such: strangers cannot use it up.
+    Known(&'a str),
 }
 
 /// Why there is no document.
@@ -43,20 +65,55 @@ impl Fetcher {
     pub(super) fn new(http: Arc<dyn HttpClient>, each: Rate) -> Self {
         Self {
             http,
-            each: Rates::new().capacity(ROOM).requests_per_principal(each),
-            all: Rates::new().capacity(1).requests_per_principal(Rate::per_second(ALL.1).burst(ALL.0)),
+            addresses: rates(ROOM, every(EACH_ADDRESS)),
+            pairs: rates(ROOM, every(EACH_ADDRESS_AND_HOST)),
+            each: rates(ROOM, each),
+            strangers: rates(1, Rate::per_second(ALL.1).burst(ALL.0)),
+            known: rates(1, Rate::per_second(ALL.1).burst(ALL.0)),
         }
     }
 
-    /// Fetches a document of at most so many bytes. `whom` is whose budget it is taken from.
+    /// Counts a fetch that a peer at this address is about to cause. To be asked before all else, and not of those who only
+    /// wait for a fetch that is under way. An address that is not known is not counted: it would be everybody's.
+    ///
+    /// # Errors
+    /// How long to wait, when it caused too many.
+    pub(super) fn admit(
+        &self,
+        now: Timestamp,
+        address: Option<IpAddr>,
+        whom: Whom<'_>,
+    ) -> Result<(), Duration> {
+        let Some(address) = address.map(block) else { return Ok(()) };
+        self.addresses.admit(now, &address.to_string())?;
+        match whom {
+            Whom::Stranger(host) => self.pairs.admit(now, &format!("{address} {host}")),
+            Whom::Known(_) => Ok(()),
+        }
+    }
+
+    fn admit_for_all(&self, now: Timestamp, whom: Whom<'_>) -> Result<(), Duration> {
+        match whom {
+            Whom::Stranger(host) => {
+                self.each.admit(now, host)?;
+                self.strangers.admit(now, "all")
+            }
+            Whom::Known(url) => {
+                self.each.admit(now, url)?;
+                self.known.admit(now, "all")
+            }
+        }
+    }
+
+    /// Fetches a document of at most so many bytes.
     pub(super) async fn get(
         &self,
         url: &str,
-        whom: &str,
+        whom: Whom<'_>,
         most: usize,
         now: Timestamp,
     ) -> Result<(Bytes, HeaderMap), FetchError> {
-        self.each.admit(now, whom).and_then(|()| self.all.admit(now, "all")).map_err(FetchError::Later)?;
+        self.admit_for_all(now, whom).map_err(FetchError::Later)?;
         let request = Request::get(url)
             .header(ACCEPT, "application/json")
             .extension(Limits::new().with_max_body(most).with_deadline(DEADLINE))
@@ -95,6 +152,14 @@ impl fmt::Debug for Fetcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Fetcher")
     }
+}
+
+fn rates(room: usize, rate: Rate) -> Rates {
+    Rates::new().capacity(room).requests_per_principal(rate)
+}
+
+fn every((burst, span): (u32, Duration)) -> Rate {
+    Rate::new(1, span).burst(burst)
 }
 
 /// `application/json`, or `application/…+json` (AUTH-79).

@@ -15,6 +15,12 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         Self(Mutex::new(HashMap::new()))
     }
 
+    /// Whether a fetch of this name is under way.
+    pub(super) fn is_under_way(&self, name: &str) -> bool {
+        let flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        flights.get(name).is_some_and(|flight| flight.strong_count() > 0)
+    }
+
     /// Joins the fetch of this name, or begins it. It goes on when the caller goes away: a peer that hangs up neither breaks
     /// off what others wait for nor has it begun anew. `None` if it broke down.
     pub(super) async fn join<F>(&self, name: &str, fetch: impl FnOnce() -> F) -> Option<T>

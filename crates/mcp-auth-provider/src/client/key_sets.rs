@@ -7,6 +7,7 @@
 //! | unknown `kid` | fetches, as does a set that has gone stale: 3 at once, then 1 per 30 s and URL (attacks choice 11) |
 //! | host down | the old keys serve for an hour longer, then 503 |
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use mcp_outbound::HttpClient;
 use quick_cache::sync::Cache;
 use serde_json::Value;
 
-use super::fetch::{FetchError, Fetcher};
+use super::fetch::{FetchError, Fetcher, Whom};
 use super::flights::Flights;
 use super::freshness::Bounds;
 
@@ -81,6 +82,7 @@ impl KeySets {
         &self,
         url: &str,
         assertion: &PlausibleAssertion<'_>,
+        address: Option<IpAddr>,
     ) -> Result<VerifiedAssertion, KeyError> {
         const WRONG: &str = "the signature of the assertion is wrong";
         let known = self.0.known.get(url);
@@ -93,7 +95,7 @@ impl KeySets {
                 Err(_) => return Err(KeyError::Wrong(WRONG)),
             }
         }
-        let error = match self.fetch(url).await {
+        let error = match self.fetch(url, address).await {
             Ok(fetched) => {
                 return assertion.verify(&fetched.keys).map_err(|_| KeyError::Wrong(WRONG));
             }
@@ -114,7 +116,12 @@ impl KeySets {
         })
     }
 
-    async fn fetch(&self, url: &str) -> Result<Known, FetchError> {
+    async fn fetch(&self, url: &str, address: Option<IpAddr>) -> Result<Known, FetchError> {
+        let inner = &self.0;
+        if !inner.flights.is_under_way(url) {
+            let now = inner.clock.now();
+            inner.fetcher.admit(now, address, inner.whom(url)).map_err(|_| FetchError::Later(EACH_URL.1))?;
+        }
         let (inner, name) = (self.0.clone(), url.to_owned());
         let fetch = || async move { inner.fetch(&name).await };
         self.0.flights.join(url, fetch).await.unwrap_or(Err(FetchError::Down))
@@ -123,7 +130,7 @@ impl KeySets {
 
 impl Inner {
     async fn fetch(&self, url: &str) -> Result<Known, FetchError> {
-        let (body, headers) = self.fetcher.get(url, url, MAX_SET, self.clock.now()).await?;
+        let (body, headers) = self.fetcher.get(url, self.whom(url), MAX_SET, self.clock.now()).await?;
         let keys = serde_json::from_slice::<Value>(&body)
             .ok()
             .and_then(|set| PublicKeys::lenient(&set))
@@ -133,6 +140,11 @@ impl Inner {
         let known = Known { keys: Arc::new(keys), fetched_at, fresh_until };
         self.known.insert(url.to_owned(), known.clone());
         Ok(known)
+    }
+
+    /// Whose budget a fetch is taken from.
+    fn whom<'a>(&self, url: &'a str) -> Whom<'a> {
+        if self.known.get(url).is_some() { Whom::Known(url) } else { Whom::Stranger(url) }
     }
 }
 

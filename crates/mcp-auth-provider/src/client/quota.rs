@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-use mcp_core::limits::Limits;
+use mcp_core::limits::{Limits, Rate};
 use mcp_store::{Batch, Committed, Name, Partition, StoreError};
 
 use super::registration::Registration;
@@ -13,6 +13,8 @@ use crate::engine::Engine;
 const ADDRESSES: usize = 4096;
 /// How often counting is tried while others count too.
 const ATTEMPTS: usize = 16;
+/// How many shares of the day a /48 has.
+const SHARES_OF_SITE: u32 = 5;
 const DAY: u64 = 24 * 3600;
 
 /// Counts registrations.
@@ -20,6 +22,9 @@ const DAY: u64 = 24 * 3600;
 pub(crate) struct Quota {
     // Requests of a "principal", which here is an address.
     addresses: Limits,
+    shares: Limits,
+    /// Of a /48, which is 65,536 addresses in one hand.
+    sites: Limits,
     per_day: u32,
 }
 
@@ -34,8 +39,12 @@ pub(crate) enum Full {
 
 impl Quota {
     pub(super) fn new(config: &Registration) -> Self {
+        let limits = |rate| Limits::new().capacity(ADDRESSES).requests_per_principal(rate);
+        let a_day = |count| limits(Rate::new(count, Duration::from_secs(DAY)));
         Self {
-            addresses: Limits::new().capacity(ADDRESSES).requests_per_principal(config.per_address),
+            addresses: limits(config.per_address),
+            shares: a_day(config.share()),
+            sites: a_day(config.share().saturating_mul(SHARES_OF_SITE)),
             per_day: config.per_day,
         }
     }
@@ -46,9 +55,17 @@ impl Quota {
         let now = engine.now();
         let key = address.map_or_else(|| "unknown".to_owned(), |address| block(address).to_string());
         self.addresses.admit(now, &key).map_err(Full::For)?;
+        // An address that is not known is everybody's: no share of it.
+        if let Some(address) = address {
+            self.shares.admit(now, &key).map_err(Full::For)?;
+            if let Some(site) = site(address) {
+                self.sites.admit(now, &site.to_string()).map_err(Full::For)?;
+            }
+        }
         self.count(engine).await
     }
 
+    /// Counts one of the day.
     async fn count(&self, engine: &Engine) -> Result<(), Full> {
         let day = engine.now().as_secs() / DAY;
         let end = mcp_core::Timestamp::from_secs((day + 1) * DAY);
@@ -94,5 +111,13 @@ pub(super) fn block(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         v4 @ IpAddr::V4(_) => v4,
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+    }
+}
+
+/// The /48 of an IPv6 address: what a site is given.
+fn site(address: IpAddr) -> Option<Ipv6Addr> {
+    match address.to_canonical() {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(v6) => Some(Ipv6Addr::from_bits(v6.to_bits() >> 80 << 80)),
     }
 }

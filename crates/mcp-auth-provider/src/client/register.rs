@@ -10,7 +10,7 @@ use mcp_store::{Partition, StoreError};
 use super::clients::Registrar;
 use super::metadata::{Metadata, Method};
 use super::quota::Full;
-use super::registration::RegistrationRequest;
+use super::registration::{Registration, RegistrationRequest};
 use super::stored::{self, StoredClient};
 use super::{Client, ClientAuthentication, ClientOrigin};
 use crate::engine::Engine;
@@ -77,7 +77,7 @@ pub(crate) async fn register(
         true => stored::shared(engine, &metadata.fingerprint()),
         false => stored::random(),
     };
-    if is_shared && let Some(registered) = existing(engine, id.as_str(), &metadata).await? {
+    if is_shared && let Some(registered) = existing(engine, config, id.as_str(), &metadata).await? {
         return Ok(registered);
     }
     registrar.quota.take(engine, address).await.inspect_err(|full| {
@@ -97,7 +97,7 @@ pub(crate) async fn register(
     check_size(&record)?;
     if !write(engine, &partition, &record, config.unused_for).await? {
         // Somebody registered the same at the same time: it is the same client.
-        return match existing(engine, record.client.id.as_str(), &metadata).await? {
+        return match existing(engine, config, record.client.id.as_str(), &metadata).await? {
             Some(registered) => Ok(registered),
             None => Err(StoreError::unavailable("a client came and went").into()),
         };
@@ -108,14 +108,16 @@ pub(crate) async fn register(
     Ok(Registered { client: record.client, metadata, secret, token })
 }
 
-async fn existing(engine: &Engine, id: &str, metadata: &Metadata) -> Result<Option<Registered>, StoreError> {
-    let found = stored::load(engine, id).await?;
-    Ok(found.map(|(record, _)| Registered {
-        client: record.client,
-        metadata: metadata.clone(),
-        secret: None,
-        token: None,
-    }))
+/// The client that registered the same before. To register again is to use it: it is there for as long as a new one would be.
+async fn existing(
+    engine: &Engine,
+    config: &Registration,
+    id: &str,
+    metadata: &Metadata,
+) -> Result<Option<Registered>, StoreError> {
+    let Some((record, lease)) = stored::load(engine, id).await? else { return Ok(None) };
+    stored::keep(engine, &record.client, &lease, config.unused_for).await;
+    Ok(Some(Registered { client: record.client, metadata: metadata.clone(), secret: None, token: None }))
 }
 
 /// Writes it. A commit of which nobody knows whether it happened is looked for.

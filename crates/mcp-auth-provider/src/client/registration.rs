@@ -31,7 +31,7 @@ use super::stored::hash;
 /// | | default |
 /// |---|---|
 /// | who may | everybody, or holders of an initial access token |
-/// | from one address | 20 a minute |
+/// | from one address | 20 a minute; a twentieth of what there is for a day (250), where everybody may |
 /// | in all | 5,000 a day, on all nodes together |
 /// | unused | forgotten after 30 days, but never before its last refresh token |
 /// | secrets | end with the registration |
@@ -48,12 +48,16 @@ pub struct Registration {
     pub(super) manageable: bool,
     pub(super) per_address: Rate,
     pub(super) per_day: u32,
+    per_address_and_day: Option<u32>,
     pub(super) unused_for: Duration,
     pub(super) secrets_for: Option<Duration>,
 }
 
 /// After what time a client that nobody uses is forgotten, unless said.
 pub(super) const UNUSED_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// What one address may register in a day, however few there are for all: what it may in a minute.
+const LEAST_SHARE: u32 = 20;
 
 type Policy = Arc<dyn Fn(&RegistrationRequest) -> bool + Send + Sync>;
 
@@ -66,6 +70,7 @@ impl Registration {
             manageable: false,
             per_address: Rate::per_minute(20),
             per_day: 5000,
+            per_address_and_day: None,
             unused_for: UNUSED_FOR,
             secrets_for: None,
         }
@@ -109,6 +114,16 @@ impl Registration {
         self
     }
 
+    /// How many clients may be registered from one address in a day, so that nobody uses up what there is for all. Counted in
+    /// each process by itself. A whole IPv6 /48, which costs its owner no more than a /64, has five times as many.
+    ///
+    /// Unless said it is a twentieth of [`per_day`](Self::per_day), and 20 at least; where a token is needed to register, as
+    /// many as there are.
+    pub fn per_address_and_day(mut self, count: u32) -> Self {
+        self.per_address_and_day = Some(count);
+        self
+    }
+
     /// How many clients may be registered in a day (UTC), by all processes that share the store.
     pub fn per_day(mut self, count: u32) -> Self {
         self.per_day = count;
@@ -135,6 +150,15 @@ impl Registration {
             ));
         }
         Ok(())
+    }
+
+    /// How many clients one address may register in a day.
+    pub(super) fn share(&self) -> u32 {
+        match self.per_address_and_day {
+            Some(count) => count,
+            None if self.needs_token() => self.per_day,
+            None => (self.per_day / 20).max(LEAST_SHARE),
+        }
     }
 
     /// Whether clients get a token for their registration.

@@ -18,7 +18,7 @@ async fn what_was_granted_to_a_client_ends_with_it() {
     let (doomed, other) = (register().await.json(), register().await.json());
     let engine = running.engine();
     let find = async |client: &serde_json::Value| {
-        engine.clients.find(engine, client["client_id"].as_str().unwrap()).await.unwrap()
+        engine.clients.find(engine, client["client_id"].as_str().unwrap(), None).await.unwrap()
     };
     let (client, another) = (find(&doomed).await, find(&other).await);
     let (tokens, theirs) = (running.tokens(&client, "ada").await, running.tokens(&another, "ada").await);

@@ -59,7 +59,7 @@ async fn authorize(engine: &Engine, visit: &mut Visit) -> Result<Response<Body>,
 async fn read(engine: &Engine, visit: &Visit) -> Result<(Checked, Option<Partition>), Refusal> {
     let params = &visit.params;
     let Some(reference) = params.get("request_uri").filter(|uri| uri.starts_with(REQUEST_URI)) else {
-        return Ok((check(engine, params, false).await?, None));
+        return Ok((check(engine, params, false, visit.address).await?, None));
     };
     if params.is_repeated("client_id") || params.is_repeated("request_uri") {
         return Err(Refusal::Local("client_id or request_uri stands there twice"));
@@ -71,7 +71,7 @@ async fn read(engine: &Engine, visit: &Visit) -> Result<(Checked, Option<Partiti
     })?;
     let reason = "the request_uri is unknown, is another client's, has expired or was used";
     let pushed = pushed.ok_or(Refusal::Local(reason))?;
-    Ok((check(engine, &pushed.params, true).await?, Some(pushed.partition)))
+    Ok((check(engine, &pushed.params, true, visit.address).await?, Some(pushed.partition)))
 }
 
 fn refuse(engine: &Engine, visit: &Visit, refusal: Refusal) -> Result<Response<Body>, CannotTell> {

@@ -1,6 +1,7 @@
 //! Managing a registration (RFC 7592), at `{register}/client?client_id=…`. Routes are exact paths, so the client is named in
 //! the query.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -43,7 +44,9 @@ async fn managed(engine: &Engine, request: Request<Body>) -> Result<Response<Bod
     match head.method {
         Method::DELETE => delete(engine, managed).await,
         _ if managed.is_deleted() => Err(unknown()),
-        Method::PUT => replace(engine, managed, &document(&head, body).await?).await,
+        Method::PUT => {
+            replace(engine, managed, &document(&head, body).await?, engine.clients.address(&head)).await
+        }
         _ => Ok(no_store_json(StatusCode::OK, &describe(engine, &managed.read()))),
     }
 }
@@ -70,6 +73,7 @@ async fn replace(
     engine: &Engine,
     managed: Managed,
     document: &Map<String, Value>,
+    address: Option<IpAddr>,
 ) -> Result<Response<Body>, OAuthError> {
     let wrong = |what| Err(invalid_metadata(MetadataError::invalid(what)));
     let Some(registrar) = engine.clients.registrar() else { return Err(unknown()) };
@@ -87,7 +91,7 @@ async fn replace(
     let metadata =
         Metadata::read(document, engine.clients.rules(ClientOrigin::Registered)).map_err(invalid_metadata)?;
     let metadata = narrowed(engine, metadata).map_err(invalid_metadata)?;
-    match managed.replace(engine, registrar, metadata).await.map_err(refused)? {
+    match managed.replace(engine, registrar, metadata, address).await.map_err(refused)? {
         Some(registered) => Ok(no_store_json(StatusCode::OK, &describe(engine, &registered))),
         None => Err(changed_meanwhile()),
     }

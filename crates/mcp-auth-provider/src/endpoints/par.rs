@@ -4,6 +4,7 @@
 //! It is checked as [`authorize`](super::authorize) would, by the same function; what is wrong is said here, as JSON, and no
 //! browser is sent anywhere.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{Request, Response, StatusCode};
@@ -13,7 +14,7 @@ use serde_json::json;
 
 use crate::body::read_form;
 use crate::browser::{PushedRequest, Refusal, check};
-use crate::client::Client;
+use crate::client::{Client, ClientOrigin};
 use crate::dpop::{self, DPOP, DPOP_NONCE, ProvenKey};
 use crate::engine::Engine;
 use crate::wire::{OAuthError, Params, no_store_json};
@@ -33,7 +34,8 @@ async fn pushed(engine: &Engine, request: Request<Body>) -> Result<Response<Body
     let (head, params) = read_form(request).await?;
     let client = engine.clients.authenticate(engine, &head, &params).await?;
     let address = engine.clients.address(&head);
-    if client.is_public()
+    // Whoever registers itself has a proof as well, and nobody's trust.
+    if client.origin != ClientOrigin::Operator
         && let Err(wait) = engine.browser.begin_unproven(engine.now(), address)
     {
         return Err(OAuthError::too_many("too many requests were pushed from this network", wait));
@@ -43,7 +45,7 @@ async fn pushed(engine: &Engine, request: Request<Body>) -> Result<Response<Body
         true => engine.dpop.prove(engine, &head, &engine.paths.par, &client)?,
         false => None,
     };
-    let kept = match request_of(engine, &client, &params, key.as_ref()).await {
+    let kept = match request_of(engine, &client, &params, key.as_ref(), address).await {
         Ok(kept) => kept,
         Err(error) => {
             let mut event = engine.event("authorization_request", Outcome::Denied).from_address(address);
@@ -70,6 +72,7 @@ async fn request_of(
     client: &Client,
     params: &Params,
     key: Option<&ProvenKey>,
+    address: Option<IpAddr>,
 ) -> Result<Params, OAuthError> {
     if params.get("request_uri").is_some() {
         return Err(OAuthError::invalid_request("a pushed request cannot refer to another"));
@@ -87,7 +90,7 @@ async fn request_of(
         _ => {}
     }
     let kept = Params::from_pairs(pairs);
-    match check(engine, &kept, true).await {
+    match check(engine, &kept, true, address).await {
         Ok(_) => Ok(kept),
         Err(Refusal::Local(reason)) => Err(OAuthError::invalid_request(reason)),
         Err(Refusal::Unavailable) => Err(OAuthError::unavailable(std::time::Duration::from_secs(2))),

@@ -280,6 +280,23 @@ async fn one_address_cannot_fill_the_store_without_proof_and_who_proves_itself_i
     world.browser().open(&Authz::of(&client).path()).await.expect_status(200);
 }
 
+// A secret that it gave itself makes nobody trusted.
+#[tokio::test]
+async fn who_registered_a_secret_itself_pushes_no_more_than_who_has_none() {
+    let world = World::with(Scripted::local()).await;
+    let metadata = json!({
+        "client_name": "Web", "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "client_secret_post",
+        "grant_types": ["authorization_code"], "response_types": ["code"],
+    });
+    let client = world.client.post("/register").json(&metadata).send().await.expect_status(201).json();
+    let request = Authz::of(client["client_id"].as_str().unwrap())
+        .with("client_secret", client["client_secret"].as_str().unwrap());
+    for _ in 0..300 {
+        request.push(&world).send().await.expect_status(201);
+    }
+    refused(&request.push(&world).send().await, 429, "temporarily_unavailable");
+}
+
 // covers: PA11
 #[tokio::test]
 async fn where_it_is_required_nothing_else_is_taken() {

@@ -4,9 +4,11 @@ mod config;
 mod read;
 mod url;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use http::HeaderMap;
 use mcp_core::limits::Rate;
@@ -17,7 +19,7 @@ use quick_cache::sync::Cache;
 pub use self::config::ClientMetadataDocuments;
 pub(super) use self::url::looks_like_one;
 
-use super::fetch::{FetchError, Fetcher};
+use super::fetch::{FetchError, Fetcher, Whom};
 use super::flights::Flights;
 use super::freshness::Bounds;
 use super::{Client, ClientError};
@@ -26,6 +28,8 @@ use super::{Client, ClientError};
 const MAX_DOCUMENT: usize = 5 * 1024;
 /// How many documents are kept.
 const ROOM: usize = 1024;
+/// How many URLs are remembered to have had a good one, by their digest.
+const SEEN: usize = 16_384;
 const BOUNDS: Bounds = Bounds {
     least: Duration::from_secs(30),
     usual: Duration::from_secs(300),
@@ -49,6 +53,7 @@ struct Inner {
     loopback: bool,
     private_use: bool,
     known: Cache<String, Known>,
+    seen: Cache<[u8; 32], ()>,
     flights: Flights<Result<Arc<Client>, ClientError>>,
 }
 
@@ -83,12 +88,13 @@ impl Documents {
             loopback,
             private_use,
             known: Cache::new(ROOM),
+            seen: Cache::new(SEEN),
             flights: Flights::new(),
         }))
     }
 
-    /// The client with this URL.
-    pub(super) async fn find(&self, id: &str) -> Result<Arc<Client>, ClientError> {
+    /// The client with this URL, for a peer at this address.
+    pub(super) async fn find(&self, id: &str, address: Option<IpAddr>) -> Result<Arc<Client>, ClientError> {
         let inner = &self.0;
         if let Some(known) = inner.known.get(id)
             && known.is_fresh(inner.clock.now())
@@ -100,6 +106,14 @@ impl Documents {
             return Err(ClientError::Invalid("this server does not trust clients at that URL"));
         }
         let host = url.host_str().unwrap_or_default().to_owned();
+        // Not inside the flight: others who join it would share what this address is told.
+        if !inner.flights.is_under_way(id) {
+            let now = inner.clock.now();
+            if let Err(wait) = inner.fetcher.admit(now, address, inner.whom(id, &host)) {
+                tracing::info!(?address, ?wait, "an address names too many clients by URL");
+                return inner.last(id, now);
+            }
+        }
         let (inner, id) = (self.0.clone(), id.to_owned());
         let fetch = || {
             let id = id.clone();
@@ -118,15 +132,28 @@ impl Inner {
         {
             return Ok(known.client.clone());
         }
-        let fetched = self.fetcher.get(id, host, MAX_DOCUMENT, self.clock.now()).await;
+        let fetched = self.fetcher.get(id, self.whom(id, host), MAX_DOCUMENT, self.clock.now()).await;
         let now = self.clock.now();
         match fetched {
             Ok((body, headers)) => self.install(id, &body, &headers, now),
             Err(FetchError::Wrong(why)) => Err(self.withdraw(id, why)),
-            Err(FetchError::Down | FetchError::Later(_)) => match known {
-                Some(known) if now < known.fresh_until + STALE => Ok(known.client),
-                _ => Err(ClientError::Unavailable),
-            },
+            Err(FetchError::Down | FetchError::Later(_)) => self.last(id, now),
+        }
+    }
+
+    /// The last document of a URL, where it cannot be fetched again just now.
+    fn last(&self, id: &str, now: Timestamp) -> Result<Arc<Client>, ClientError> {
+        match self.known.get(id) {
+            Some(known) if now < known.fresh_until + STALE => Ok(known.client),
+            _ => Err(ClientError::Unavailable),
+        }
+    }
+
+    /// Whose budget a fetch is taken from.
+    fn whom<'a>(&self, id: &'a str, host: &'a str) -> Whom<'a> {
+        match self.seen.get(&digest_of(id)) {
+            Some(()) => Whom::Known(id),
+            None => Whom::Stranger(host),
         }
     }
 
@@ -141,6 +168,7 @@ impl Inner {
             Ok(client) => {
                 let client = Arc::new(client);
                 let fresh_until = now + BOUNDS.lifetime(headers);
+                self.seen.insert(digest_of(id), ());
                 self.known
                     .insert(id.to_owned(), Known { client: client.clone(), fetched_at: now, fresh_until });
                 Ok(client)
@@ -153,8 +181,13 @@ impl Inner {
     fn withdraw(&self, id: &str, why: &'static str) -> ClientError {
         tracing::info!(client = ?id, why, "a client's metadata document cannot be used");
         self.known.remove(id);
+        self.seen.remove(&digest_of(id));
         ClientError::Invalid(why)
     }
+}
+
+fn digest_of(id: &str) -> [u8; 32] {
+    digest(&SHA256, id.as_bytes()).as_ref().try_into().unwrap_or_default()
 }
 
 impl std::fmt::Debug for Inner {

@@ -33,7 +33,7 @@ impl Known {
         let answer = running.http.post("/register").json(&metadata).send().await.expect_status(201);
         let answer: Value = serde_json::from_slice(answer.body()).unwrap();
         let id = answer["client_id"].as_str().unwrap().to_owned();
-        let client = running.engine().clients.find(running.engine(), &id).await.unwrap();
+        let client = running.engine().clients.find(running.engine(), &id, None).await.unwrap();
         Self { id, secret: answer["client_secret"].as_str().map(str::to_owned), client }
     }
 

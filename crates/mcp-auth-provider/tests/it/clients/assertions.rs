@@ -252,3 +252,42 @@ async fn a_store_that_fails_lets_no_assertion_pass() {
     expect_error(&show(&scene.stand, &assertion).await, 503, "temporarily_unavailable");
     expect_out(&show(&scene.stand, &assertion).await);
 }
+
+// covers: TK16
+#[tokio::test]
+async fn who_registered_itself_does_not_fill_the_store_with_assertions() {
+    let ground = Ground::new();
+    let signer = signer(&ground).await;
+    let make =
+        |provider: OAuthProvider| provider.registration(Registration::open()).client(client("pkj", &signer));
+    let stand = ground.stand(make).await;
+    let metadata = with(public(), "token_endpoint_auth_method", "private_key_jwt");
+    let metadata = with(metadata, "jwks", signer.jwks());
+    let (one, two) = (stand.registered(&metadata).await, stand.registered(&metadata).await);
+    let id = one["client_id"].as_str().unwrap();
+    for _ in 0..100 {
+        expect_in(&show(&stand, &good(&signer, id).mint()).await);
+    }
+    let before = ground.store.calls(Call::Commit);
+    let assertion = good(&signer, id).mint();
+    let refused = show(&stand, &assertion).await;
+    expect_error(&refused, 429, "temporarily_unavailable");
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(ground.store.calls(Call::Commit), before);
+    // Others are not held up: elsewhere, another client, and one that the operator named, as often as it likes.
+    let form = [("client_assertion_type", TYPE), ("client_assertion", &*assertion)];
+    expect_in(&stand.try_from("192.0.2.200", &form).await);
+    let other = two["client_id"].as_str().unwrap();
+    for _ in 0..100 {
+        expect_in(&show(&stand, &good(&signer, other).mint()).await);
+    }
+    for _ in 0..110 {
+        expect_in(&show(&stand, &good(&signer, "pkj").mint()).await);
+    }
+    // Clients of any number share what their address has.
+    let third = stand.registered(&metadata).await;
+    let third = good(&signer, third["client_id"].as_str().unwrap()).mint();
+    expect_error(&show(&stand, &third).await, 429, "temporarily_unavailable");
+    ground.clock.advance(Duration::from_secs(1));
+    expect_in(&show(&stand, &third).await);
+}

@@ -316,13 +316,14 @@ async fn errors_are_not_kept_and_not_asked_for_without_end() {
 
     let (place, stand) = (Place::new().await, Stand::start(loopback).await);
     place.answers(404, &[], "");
-    for _ in 0..10 {
-        expect_out(&come(&stand, &place.url()).await);
+    let from = async |n: usize, id: &str| stand.try_from(&format!("192.0.2.{n}"), &[("client_id", id)]).await;
+    for n in 0..10 {
+        expect_out(&from(n, &place.url()).await);
     }
     for n in 0..30 {
         // By any path of that host.
         let id = format!("{}/{n}", place.server.url());
-        expect_error(&come(&stand, &id).await, 503, "temporarily_unavailable");
+        expect_error(&from(n, &id).await, 503, "temporarily_unavailable");
     }
     assert_eq!(place.fetches(), 10);
     stand.clock().advance(Duration::from_secs(5));

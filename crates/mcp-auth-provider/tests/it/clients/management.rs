@@ -62,6 +62,13 @@ async fn only_its_own_token_opens_a_registration() {
         let twice = stand.client.request(method.clone(), &twice).bearer(&token).send().await;
         expect_error(&twice, 400, "invalid_request");
     }
+    // Shown for nobody, it is good for nothing, and is not lost.
+    for method in [Method::GET, Method::PUT, Method::DELETE] {
+        for path in ["/register/client", "/register/client?client_id=", "/register/client?client=x"] {
+            let request = stand.client.request(method.clone(), path).bearer(&token);
+            expect_error(&request.json(&public()).send().await, 401, "invalid_token");
+        }
+    }
     at(&stand, Method::GET, &one).bearer(&token).send().await.expect_status(200);
     // Shown for another client, it is good for nothing any more.
     expect_error(&at(&stand, Method::GET, &two).bearer(&token).send().await, 401, "invalid_token");
@@ -155,4 +162,19 @@ async fn a_deletion_that_broke_off_is_done_again() {
     let again = with(public(), "client_id", text(&client, "client_id"));
     expect_error(&put(&stand, &client, &again).await, 401, "invalid_token");
     delete().await.expect_status(204);
+}
+
+#[tokio::test]
+async fn a_policy_is_told_where_a_change_comes_from() {
+    let inside = Some("192.0.2.1".parse().unwrap());
+    let registration = Registration::open().manageable().policy(move |request| request.address == inside);
+    let stand = Stand::start(|provider| provider.registration(registration)).await;
+    let client = stand.registered(&public()).await;
+    let metadata = with(public(), "client_id", text(&client, "client_id"));
+    let from = |address: &str| {
+        let request = at(&stand, Method::PUT, &client).header("x-forwarded-for", address);
+        request.bearer(text(&client, "registration_access_token")).json(&metadata).send()
+    };
+    from("192.0.2.1").await.expect_status(200);
+    expect_error(&from("192.0.2.2").await, 400, "invalid_client_metadata");
 }

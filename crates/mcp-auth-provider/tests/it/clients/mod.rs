@@ -3,6 +3,7 @@
 mod assertions;
 mod documents;
 mod documents_guard;
+mod documents_load;
 mod key_sets;
 mod known;
 mod management;

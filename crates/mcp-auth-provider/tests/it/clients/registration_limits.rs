@@ -64,6 +64,48 @@ async fn a_day_has_so_many_on_all_nodes_together() {
     one.register(&named(3)).await.expect_status(201);
 }
 
+// covers: DR11
+#[tokio::test]
+async fn one_address_cannot_use_up_the_day() {
+    let open = Registration::open().per_day(1000).per_address(Rate::per_second(1000));
+    let token = "Zk8Q0s5tq8V4vXo1cN2fYb3pLr7uWm9d";
+    let closed = Registration::with_initial_access_token(token).unwrap();
+    let closed = closed.per_day(1000).per_address(Rate::per_second(1000));
+    let stand = Stand::start(|provider| provider.registration(open.clone())).await;
+    for n in 0..50 {
+        stand.register(&named(n)).await.expect_status(201);
+    }
+    let refused = stand.register(&named(50)).await;
+    expect_error(&refused, 429, "temporarily_unavailable");
+    // A fiftieth of a day.
+    assert_eq!(refused.header("retry-after"), Some("1728"));
+    stand.register(&named(7)).await.expect_status(201);
+    stand.register_from("192.0.2.2", &named(50)).await.expect_status(201);
+    stand.clock().advance(Duration::from_secs(1728));
+    stand.register(&named(51)).await.expect_status(201);
+    assert_eq!(stand.register(&named(52)).await.status(), 429);
+
+    // Nor does who has many addresses because they cost nothing.
+    let mut taken = 0;
+    for n in 0..300 {
+        let from = format!("2001:db8:1:{n:x}::1");
+        taken += usize::from(stand.register_from(&from, &named(1000 + n)).await.status() == 201);
+    }
+    assert_eq!(taken, 250);
+    stand.register_from("2001:db8:2::1", &named(2000)).await.expect_status(201);
+
+    // What the operator says counts, and who holds a token is trusted with it.
+    let stand = Stand::start(|provider| provider.registration(open.per_address_and_day(2))).await;
+    for (n, status) in [201, 201, 429].into_iter().enumerate() {
+        stand.register(&named(n)).await.expect_status(status);
+    }
+    let stand = Stand::start(|provider| provider.registration(closed)).await;
+    for n in 0..60 {
+        let request = stand.client.post("/register").header("x-forwarded-for", "192.0.2.1");
+        request.bearer(token).json(&named(n)).send().await.expect_status(201);
+    }
+}
+
 #[tokio::test]
 async fn many_at_once_are_counted_exactly() {
     let registration = Registration::open().per_day(5).per_address(Rate::per_second(100));
@@ -209,4 +251,14 @@ async fn lifetimes_that_make_no_sense_are_refused_at_start() {
             Ground::new().try_stand(|provider| provider.registration(registration)).await.err().unwrap();
         assert!(error.to_string().contains("hour"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn who_registers_the_same_again_finds_a_client_that_stays() {
+    let stand = Stand::start(|provider| provider.registration(Registration::open())).await;
+    let first = id(&stand.registered(&public()).await);
+    stand.clock().advance(30 * DAY - Duration::from_secs(1));
+    assert_eq!(id(&stand.registered(&public()).await), first);
+    stand.clock().advance(28 * DAY);
+    expect_in(&stand.try_in(&[("client_id", &first)]).await);
 }

@@ -133,16 +133,25 @@ impl Stand {
         self.try_with(None, form).await
     }
 
+    /// The same from another address.
+    pub(crate) async fn try_from(&self, address: &str, form: &[(&str, &str)]) -> Answer {
+        let request = self.client.post("/token").header("x-forwarded-for", address);
+        request.form(tries(form)).send().await
+    }
+
     pub(crate) async fn try_with(&self, authorization: Option<&str>, form: &[(&str, &str)]) -> Answer {
-        let mut pairs =
-            vec![("grant_type", "authorization_code"), ("code", "none"), ("code_verifier", "none")];
-        pairs.extend(form);
-        let mut request = self.client.post("/token").form(pairs);
+        let mut request = self.client.post("/token").form(tries(form));
         if let Some(value) = authorization {
             request = request.header("authorization", value);
         }
         request.send().await
     }
+}
+
+fn tries<'a>(form: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let mut pairs = vec![("grant_type", "authorization_code"), ("code", "none"), ("code_verifier", "none")];
+    pairs.extend(form);
+    pairs
 }
 
 /// Asserts that a client was let in.
