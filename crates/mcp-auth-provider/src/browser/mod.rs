@@ -16,6 +16,7 @@ mod redirect;
 mod remembered;
 mod request;
 mod session;
+mod signed_out;
 mod step;
 mod trail;
 mod transaction;
