@@ -2,6 +2,7 @@
 
 mod introspect;
 mod revoke;
+mod until;
 
 use std::sync::Arc;
 
