@@ -9,6 +9,7 @@
 //! On https each name begins with `__Host-`, which no other host can set (RFC 6265bis §4.1.3.2). On plain http (loopback only) it ends
 //! with the port instead: ports share their cookies, and servers on them should not take each other's.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cookie::{Cookie, SameSite};
@@ -17,7 +18,7 @@ use http::header::COOKIE;
 use mcp_core::PublicUrl;
 
 /// What a cookie is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum CookieName<'a> {
     Browser,
     /// By the partition of the transaction.
@@ -25,7 +26,7 @@ pub(super) enum CookieName<'a> {
     Session,
 }
 
-impl CookieName<'_> {
+impl<'a> CookieName<'a> {
     pub(super) fn full(self, site: &PublicUrl) -> String {
         let name = match self {
             Self::Browser => "mcp-browser".to_owned(),
@@ -35,19 +36,34 @@ impl CookieName<'_> {
         };
         if site.is_https() { format!("__Host-{name}") } else { format!("{name}-{}", site.port()) }
     }
+
+    /// The cookie of a transaction that has this full name.
+    fn of_transaction(full: &'a str, site: &PublicUrl) -> Option<Self> {
+        let part = full.trim_start_matches("__Host-").strip_prefix("mcp-tx-")?;
+        let part = part.get(..10).filter(|part| part.bytes().all(is_base64url))?;
+        Some(Self::Transaction(part)).filter(|name| name.full(site) == full)
+    }
+}
+
+fn is_base64url(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
+}
+
+/// The cookies of all transactions that a browser has part in.
+pub(super) fn transactions<'h>(headers: &'h HeaderMap, site: &PublicUrl) -> BTreeSet<CookieName<'h>> {
+    let named = pairs(headers).filter_map(|(name, _)| CookieName::of_transaction(name, site));
+    named.take(MOST_TRANSACTIONS).collect()
 }
 
 /// All values a browser sent under this name: more than one if something else on the host set one too.
 pub(super) fn read<'h>(headers: &'h HeaderMap, site: &PublicUrl, name: CookieName<'_>) -> Vec<&'h str> {
     let name = name.full(site);
+    pairs(headers).filter(|(own, _)| *own == name).map(|(_, value)| value).take(MOST).collect()
+}
+
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     let lines = headers.get_all(COOKIE).into_iter().filter_map(|line| line.to_str().ok());
-    lines
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(own, _)| *own == name)
-        .map(|(_, value)| value)
-        .take(MOST)
-        .collect()
+    lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
 }
 
 /// The header value that sets a cookie; without `max_age` until the browser is closed.
@@ -72,6 +88,9 @@ pub(super) fn remove(site: &PublicUrl, name: CookieName<'_>) -> String {
 
 /// How many values of one name are looked at.
 const MOST: usize = 8;
+
+/// How many transactions are looked at: as many cookies as browsers keep for a host, and more.
+const MOST_TRANSACTIONS: usize = 300;
 
 #[cfg(test)]
 mod tests {
@@ -111,12 +130,44 @@ mod tests {
         assert!(read(&headers, &site, CookieName::Browser).is_empty());
     }
 
+    #[test]
+    fn the_cookies_of_transactions_are_found_and_no_others() {
+        let found = |url: &str, line: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(COOKIE, line.parse().unwrap());
+            let site = site(url);
+            let named = transactions(&headers, &site);
+            named.into_iter().map(|name| name.full(&site)).collect::<Vec<_>>()
+        };
+        let names = "__Host-mcp-tx-abcdefghij=1; mcp-tx-abcdefghij=2; __Host-mcp-tx-short=3; __Host-mcp-tx-0123456-_9=4; \
+                     __Host-mcp-tx-abcdefghij=5; __Host-mcp-tx-abcdefghijk=6; __Host-mcp-tx-abc,efghij=7; \
+                     mcp-tx-abcdefghij-8000=8; mcp-tx-abcdefghij-8001=9; __Host-mcp-session=10";
+        assert_eq!(
+            found("https://mcp.test", names),
+            ["__Host-mcp-tx-0123456-_9", "__Host-mcp-tx-abcdefghij"]
+        );
+        assert_eq!(found("http://127.0.0.1:8000", names), ["mcp-tx-abcdefghij-8000"]);
+    }
+
     proptest! {
+        #[test]
+        fn what_a_transaction_sets_is_found_again(partition in "[A-Za-z0-9_-]{22}", port in 1_u16..) {
+            for url in ["https://mcp.test".to_owned(), format!("http://127.0.0.1:{port}")] {
+                let name = CookieName::Transaction(&partition).full(&site(&url));
+                let mut headers = HeaderMap::new();
+                headers.insert(COOKIE, format!("a=b; {name}=secret").parse().unwrap());
+                let found: Vec<_> = transactions(&headers, &site(&url)).into_iter().collect();
+                prop_assert_eq!(found.len(), 1);
+                prop_assert_eq!(found[0].full(&site(&url)), name);
+            }
+        }
+
         #[test]
         fn no_header_makes_it_panic(line in "[ -~]{0,200}") {
             let mut headers = HeaderMap::new();
             headers.insert(COOKIE, line.parse().unwrap());
             let _ = read(&headers, &site("https://mcp.test"), CookieName::Session);
+            let _ = transactions(&headers, &site("https://mcp.test"));
         }
     }
 }

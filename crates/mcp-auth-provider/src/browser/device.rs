@@ -60,7 +60,7 @@ pub(crate) async fn enter(
         return Ok(Entered::Unknown);
     };
     guess.was_right(engine).await?;
-    let client = match engine.clients.find(engine, record.client.as_str()).await {
+    let client = match engine.clients.find(engine, record.client.as_str(), visit.address).await {
         Ok(client) => client,
         Err(ClientError::Unavailable) => return Err(CannotTell),
         Err(_) => {

@@ -17,6 +17,7 @@ mod redirect;
 mod remembered;
 mod request;
 mod session;
+mod signed_out;
 mod step;
 #[cfg(test)]
 mod tests;

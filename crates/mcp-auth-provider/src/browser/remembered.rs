@@ -5,7 +5,7 @@
 //! - The browser says that no foreign page sent it here ([`Transaction::unprompted`]): otherwise any page could
 //!   have a code made behind its visitor's back.
 //! - The client cannot be played by another program: it has to prove itself for the code, or the code goes to an https host. A
-//!   public client on a loopback port or behind a scheme of its own could be anything on the device (RFC 8252 §8.6).
+//!   public client on a loopback port (with https too) or behind a scheme of its own could be anything on the device (RFC 8252 §8.6).
 //! - Nothing about it has changed: the client's [digest](crate::client::Client::digest), the host it sends people to, the resources;
 //!   and no scope is asked for that was not among those (attack CO06).
 //!
@@ -145,8 +145,9 @@ async fn read(
 fn is_certain(transaction: &Transaction) -> bool {
     // Whoever holds a device code could be anywhere.
     let is_device = transaction.request.device.is_some();
-    !is_device
-        && (!transaction.client.is_public() || transaction.request.redirect_uri.starts_with("https://"))
+    let redirect_uri = &transaction.request.redirect_uri;
+    let leads_to_a_host = redirect_uri.starts_with("https://") && !is_loopback_redirect(redirect_uri);
+    !is_device && (!transaction.client.is_public() || leads_to_a_host)
 }
 
 fn place(engine: &Engine, transaction: &Transaction, keeper: Keeper<'_>) -> (Partition, Name) {

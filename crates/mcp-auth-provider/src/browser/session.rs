@@ -17,6 +17,7 @@ use crate::wire::{TokenKind, TokenText};
 
 use super::cookies::CookieName;
 use super::flow::CannotTell;
+use super::signed_out::{self, Marks, SignedOut};
 use super::visit::Visit;
 
 /// A browser that stayed signed in, found by its cookie.
@@ -53,8 +54,13 @@ impl Session {
     }
 
     /// Begins a session and gives the browser its cookie. One that it had before ends: an id from before the sign-in must not be
-    /// worth anything after it (attack LG16).
-    pub(super) async fn begin(engine: &Engine, visit: &mut Visit, user: &User) -> Result<(), StoreError> {
+    /// worth anything after it (attack LG16). There is none if the user was signed out since there were these marks.
+    pub(super) async fn begin(
+        engine: &Engine,
+        visit: &mut Visit,
+        user: &User,
+        marks: &Marks,
+    ) -> Result<(), StoreError> {
         for old in tokens(engine, visit) {
             delete(engine, &old).await?;
         }
@@ -73,13 +79,19 @@ impl Session {
         let _ = engine.vault.commit(&list_of(engine, &user.subject), entry).await?;
         let batch = Batch::new().put_json(token.name(), &record, Some(ends(engine, &record)))?;
         let _ = engine.vault.commit(token.partition(), batch).await?;
+        // Who ends the sessions of a user at this moment may have missed this one, but left a mark before.
+        if !marks.hold(&Marks::read(engine, &user.subject, None).await?) {
+            delete(engine, &token).await?;
+            return Ok(());
+        }
         let age = Some(engine.lifetimes.session);
         visit.set(engine, CookieName::Session, token.expose(), age);
         Ok(())
     }
 
-    /// Ends the session of a browser, and takes the cookie away.
+    /// Ends the session of a browser and every sign-in for a transaction in it, and takes the cookies away.
     pub(crate) async fn end(engine: &Engine, visit: &mut Visit) -> Result<(), StoreError> {
+        visit.remove_transactions(engine);
         for token in tokens(engine, visit) {
             if delete(engine, &token).await? {
                 let event = engine.event("session_ended", Outcome::Allowed).from_address(visit.address);
@@ -87,15 +99,23 @@ impl Session {
             }
         }
         visit.remove(engine, CookieName::Session);
+        // For copies of the cookies, and for what another window signs in meanwhile. Counted, because anybody can have a mark
+        // written; whoever is over the limit is signed out as far as cookies go.
+        if engine.browser.begin(engine.now(), visit.address).is_ok() {
+            for secret in visit.cookies(engine, CookieName::Browser) {
+                signed_out::mark(engine, SignedOut::Browser(secret)).await?;
+            }
+        }
         Ok(())
     }
 }
 
-/// Ends all sessions of a user. Gives how many there were.
+/// Ends all sessions of a user, and every sign-in for a transaction that is under way. Gives how many sessions there were.
 ///
 /// # Errors
 /// When the store does not answer; then some may have ended.
 pub(crate) async fn end_of_user(engine: &Engine, subject: &str) -> Result<usize, StoreError> {
+    signed_out::mark(engine, SignedOut::User(subject)).await?;
     let list = list_of(engine, subject);
     let (mut ended, mut after) = (0, None);
     loop {

@@ -78,16 +78,23 @@ impl Flow<'_> {
             let outcome = Outcome { said: Some(text.to_owned()), ..told(engine, transaction, error) };
             return self.finish(outcome, Batch::new()).await;
         }
+        let marks = self.begun.marks(engine, self.visit, &user).await?;
         if user.stay && engine.sign_in.order() == ConsentOrder::AfterSignIn {
-            Session::begin(engine, self.visit, &user).await?;
+            Session::begin(engine, self.visit, &user, &marks).await?;
         }
         loop {
             let transaction = &mut self.begun.transaction;
-            // Of two requests that proved the same, either answer may reach the browser: both give it the same secret.
+            // Of two requests that proved the same, either answer may reach the browser: both give it the same secret. One from
+            // before somebody signed out is worth nothing any more.
             let secret = match (&transaction.proof, &transaction.user) {
-                (Some(Proof::Cookie(secret)), Some(own)) if own.subject == user.subject => secret.clone(),
+                (Some(Proof::Cookie(secret)), Some(own))
+                    if own.subject == user.subject && transaction.marks.hold(&marks) =>
+                {
+                    secret.clone()
+                }
                 _ => random_id(),
             };
+            transaction.marks.clone_from(&marks);
             transaction.memory.clone_from(&memory);
             if self.consent.is_some() {
                 transaction.consent.clone_from(&self.consent);

@@ -19,6 +19,7 @@ use super::cookies::CookieName;
 use super::flow::{CannotTell, OVER};
 use super::request::{AuthorizationRequest, Checked};
 use super::session::Session;
+use super::signed_out::Marks;
 use super::visit::Visit;
 
 /// What is stored of it, sealed, until its end.
@@ -41,6 +42,9 @@ pub(crate) struct Transaction {
     pub(super) user: Option<User>,
     /// How a browser shows that it is the one in which the user signed in.
     pub(super) proof: Option<Proof>,
+    /// What had been signed out when the user signed in.
+    #[serde(default)]
+    pub(super) marks: Marks,
     pub(super) consent: Option<Consent>,
     pub(super) outcome: Option<Outcome>,
     /// Whether others may be about the same request, in the same partition: one of them has an outcome.
@@ -132,6 +136,7 @@ impl Begun {
             fresh: checked.request.prompt.login || checked.request.max_age == Some(0),
             user: None,
             proof: None,
+            marks: Marks::default(),
             consent: None,
             outcome: None,
             shared: kept_in.is_some(),
@@ -226,12 +231,26 @@ impl Begun {
         }
     }
 
-    /// The user, as this browser may act for it: signed in for this transaction, or in the session that the browser stays signed
+    /// What has been signed out, of this user and of the browser.
+    pub(super) async fn marks(
+        &self,
+        engine: &Engine,
+        visit: &Visit,
+        user: &User,
+    ) -> Result<Marks, StoreError> {
+        Marks::read(engine, &user.subject, self.secret(engine, visit)).await
+    }
+
+    /// The user, as this browser may act for it: signed in for this transaction and not out since, or in the session that the browser stays signed
     /// in by.
     pub(super) async fn user(&mut self, engine: &Engine, visit: &Visit) -> Result<Option<User>, CannotTell> {
         let transaction = &self.transaction;
         if matches!(transaction.proof, Some(Proof::Cookie(_))) {
-            return Ok(transaction.user.clone().filter(|_| self.has_proof(engine, visit)));
+            let Some(user) = transaction.user.clone().filter(|_| self.has_proof(engine, visit)) else {
+                return Ok(None);
+            };
+            let marks = self.marks(engine, visit, &user).await?;
+            return Ok(transaction.marks.hold(&marks).then_some(user));
         }
         if engine.sign_in.order() == ConsentOrder::BeforeSignIn || transaction.fresh {
             return Ok(None);
@@ -261,7 +280,12 @@ impl Begun {
 
     /// Whether this is the browser that began it.
     pub(super) fn is_of(&self, engine: &Engine, visit: &Visit) -> bool {
-        visit.cookies(engine, CookieName::Browser).iter().any(|secret| {
+        self.secret(engine, visit).is_some()
+    }
+
+    /// The secret of the browser that began it, if this is the one.
+    fn secret<'v>(&self, engine: &Engine, visit: &'v Visit) -> Option<&'v str> {
+        visit.cookies(engine, CookieName::Browser).into_iter().find(|secret| {
             constant_time_eq(browser_hash(engine, &self.handle, secret), &self.transaction.browser)
         })
     }

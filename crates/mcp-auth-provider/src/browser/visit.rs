@@ -105,6 +105,13 @@ impl Visit {
         self.cookies.push(cookies::remove(&engine.url, name));
     }
 
+    /// Takes the cookies of all transactions away.
+    pub(super) fn remove_transactions(&mut self, engine: &Engine) {
+        for name in cookies::transactions(&self.head.headers, &engine.url) {
+            self.cookies.push(cookies::remove(&engine.url, name));
+        }
+    }
+
     /// What a sign-in sees when it is asked to begin.
     pub(super) fn beginning(&self, engine: &Engine) -> BrowserRequest {
         BrowserRequest {

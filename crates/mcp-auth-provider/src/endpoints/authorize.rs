@@ -17,10 +17,11 @@ use crate::browser::{
 use crate::engine::Engine;
 use crate::pages::Page;
 
-use super::show;
+use super::{deadline, show, until};
 
 /// Answers a request for authorization.
 pub(super) async fn answer(engine: Arc<Engine>, request: Request<Body>) -> Response<Body> {
+    let deadline = deadline();
     let mut visit = match Visit::read(&engine, request).await {
         Ok(visit) => visit,
         Err(page) => return show(&engine, page),
@@ -33,9 +34,10 @@ pub(super) async fn answer(engine: Arc<Engine>, request: Request<Body>) -> Respo
         let page = Page::message("Please wait", text).status(StatusCode::TOO_MANY_REQUESTS);
         return show(&engine, page.retry_after(wait.as_secs().saturating_add(1)));
     }
-    match authorize(&engine, &mut visit).await {
+    match until(deadline, authorize(&engine, &mut visit)).await {
         Ok(response) => visit.answer(response),
-        Err(CannotTell) => show(&engine, unavailable()),
+        // With its cookies: what was stored before is worth nothing without them.
+        Err(CannotTell) => visit.answer(show(&engine, unavailable())),
     }
 }
 

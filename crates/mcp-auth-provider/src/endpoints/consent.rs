@@ -9,10 +9,11 @@ use crate::browser::{Begun, CannotTell, Place, Visit, decide, go_on, stale, unav
 use crate::engine::Engine;
 use crate::pages::Page;
 
-use super::show;
+use super::{deadline, show, until};
 
 /// Answers a request for the page, or an answer to it.
 pub(super) async fn answer(engine: Arc<Engine>, request: Request<Body>) -> Response<Body> {
+    let deadline = deadline();
     let mut visit = match Visit::read(&engine, request).await {
         Ok(visit) => visit,
         Err(page) => return show(&engine, page),
@@ -20,9 +21,10 @@ pub(super) async fn answer(engine: Arc<Engine>, request: Request<Body>) -> Respo
     if visit.is_head() {
         return show(&engine, Page::message("Consent", ""));
     }
-    match consent(&engine, &mut visit).await {
+    match until(deadline, consent(&engine, &mut visit)).await {
         Ok(response) => visit.answer(response),
-        Err(CannotTell) => show(&engine, unavailable()),
+        // With its cookies: what was stored before is worth nothing without them.
+        Err(CannotTell) => visit.answer(show(&engine, unavailable())),
     }
 }
 

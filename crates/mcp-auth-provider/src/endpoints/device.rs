@@ -14,10 +14,11 @@ use crate::device::{Refused, UserCode};
 use crate::engine::Engine;
 use crate::pages::{Field, Page};
 
-use super::show;
+use super::{deadline, show, until};
 
 /// Answers a request for the page, or a code that was typed into it.
 pub(super) async fn answer(engine: Arc<Engine>, request: Request<Body>) -> Response<Body> {
+    let deadline = deadline();
     let mut visit = match Visit::read(&engine, request).await {
         Ok(visit) => visit,
         Err(page) => return show(&engine, page),
@@ -39,7 +40,7 @@ pub(super) async fn answer(engine: Arc<Engine>, request: Request<Body>) -> Respo
         // What looks like no code is no guess at one.
         return show(&engine, again(&engine, None, "A code has 8 or 12 letters, like WDJB-MJHT."));
     };
-    match enter(&engine, &mut visit, &code).await {
+    match until(deadline, enter(&engine, &mut visit, &code)).await {
         Ok(Entered::Found(response)) => visit.answer(response),
         Ok(Entered::Unknown) => {
             let text = "There is no such code, or it has expired or was used. Compare it with what the device shows.";
@@ -53,7 +54,7 @@ pub(super) async fn answer(engine: Arc<Engine>, request: Request<Body>) -> Respo
                         on the device: it will show a longer one.";
             show(&engine, wait_page(text, wait))
         }
-        Err(CannotTell) => show(&engine, unavailable()),
+        Err(CannotTell) => visit.answer(show(&engine, unavailable())),
     }
 }
 

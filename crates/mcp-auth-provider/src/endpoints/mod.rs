@@ -23,7 +23,9 @@ use std::time::Duration;
 
 use http::{Method, Request, Response};
 use mcp_core::{Access, Body, BoxService, Route};
+use tokio::time::Instant;
 
+use crate::browser::CannotTell;
 use crate::engine::Engine;
 use crate::metrics;
 use crate::pages::Page;
@@ -32,6 +34,9 @@ use crate::wire::OAuthError;
 
 /// How long an answer may take, body and store included: then it is 503, and nothing the client holds is worth less for it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a page may take: less than [`PATIENCE`], which ends a visit without the cookies it has set.
+const PATIENCE_OF_PAGES: Duration = Duration::from_secs(9);
 
 /// All routes of a running server.
 pub(crate) fn routes(engine: &Arc<Engine>) -> Vec<Route> {
@@ -100,6 +105,19 @@ where
         }
     });
     Route::new(path, methods, access, service)
+}
+
+/// When a page that is asked for now has to be there.
+fn deadline() -> Instant {
+    Instant::now() + PATIENCE_OF_PAGES
+}
+
+/// What comes of a visit, or that we cannot tell by then.
+async fn until<T>(
+    deadline: Instant,
+    work: impl Future<Output = Result<T, CannotTell>>,
+) -> Result<T, CannotTell> {
+    tokio::time::timeout_at(deadline, work).await.unwrap_or(Err(CannotTell))
 }
 
 /// The answer, or that there is none at the moment: whatever hangs (a store, a sign-in elsewhere, a body that trickles in) must

@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::pages::Page;
 use crate::sign_in::SignInRoute;
 
-use super::show;
+use super::{deadline, show, until};
 
 /// Answers a request to a route of the sign-in, once it is certain whose transaction it is about.
 pub(super) async fn answer(
@@ -18,6 +18,7 @@ pub(super) async fn answer(
     route: Arc<SignInRoute>,
     request: Request<Body>,
 ) -> Response<Body> {
+    let deadline = deadline();
     let mut visit = match Visit::read(&engine, request).await {
         Ok(visit) => visit,
         Err(page) => return show(&engine, page),
@@ -29,9 +30,10 @@ pub(super) async fn answer(
         let text = "The address or form that led here says something twice.";
         return show(&engine, Page::message("This cannot be read", text).status(StatusCode::BAD_REQUEST));
     }
-    match go(&engine, &mut visit, &route).await {
+    match until(deadline, go(&engine, &mut visit, &route)).await {
         Ok(response) => visit.answer(response),
-        Err(CannotTell) => show(&engine, unavailable()),
+        // With its cookies: what was stored before is worth nothing without them.
+        Err(CannotTell) => visit.answer(show(&engine, unavailable())),
     }
 }
 

@@ -9,10 +9,11 @@ use crate::browser::{CannotTell, Session, Visit, unavailable};
 use crate::engine::Engine;
 use crate::pages::Page;
 
-use super::show;
+use super::{deadline, show, until};
 
 /// Asks, or does it.
 pub(super) async fn answer(engine: Arc<Engine>, request: Request<Body>) -> Response<Body> {
+    let deadline = deadline();
     let mut visit = match Visit::read(&engine, request).await {
         Ok(visit) => visit,
         Err(page) => return show(&engine, page),
@@ -23,11 +24,13 @@ pub(super) async fn answer(engine: Arc<Engine>, request: Request<Body>) -> Respo
             .submit("Sign out");
         return show(&engine, page);
     }
-    match Session::end(&engine, &mut visit).await.map_err(CannotTell::from) {
+    let ended = async { Session::end(&engine, &mut visit).await.map_err(CannotTell::from) };
+    match until(deadline, ended).await {
         Ok(()) => {
             let text = "This browser is not signed in any more.";
             visit.answer(show(&engine, Page::message("You are signed out", text)))
         }
-        Err(CannotTell) => show(&engine, unavailable()),
+        // With its cookies: what was stored before is worth nothing without them.
+        Err(CannotTell) => visit.answer(show(&engine, unavailable())),
     }
 }

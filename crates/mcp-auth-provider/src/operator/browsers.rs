@@ -5,8 +5,8 @@ use crate::browser;
 use super::{Operator, OperatorError};
 
 impl Operator {
-    /// Signs a user out of every browser. Grants go on: [`end_grants_of_user`](Self::end_grants_of_user) ends those. Gives how
-    /// many browsers it were.
+    /// Signs a user out of every browser, also where a consent page is open that was not answered yet. Grants go on: [`end_grants_of_user`](Self::end_grants_of_user) ends those. Gives how
+    /// many browsers had stayed signed in.
     ///
     /// # Errors
     /// When the store does not answer; then some may be signed out.

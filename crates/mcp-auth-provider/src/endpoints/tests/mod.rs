@@ -3,6 +3,7 @@
 mod introspect;
 mod outages;
 mod revoke;
+mod until;
 
 use std::sync::Arc;
 

@@ -88,3 +88,36 @@ async fn while_the_store_is_away_nobody_is_sent_anywhere() {
     let answer = browser.post(&form).await.expect_status(303);
     browser.follow(answer).await.expect_status(200);
 }
+
+#[tokio::test]
+async fn who_signed_in_before_the_store_failed_need_not_do_it_again() {
+    let world = World::with(Scripted::local()).await;
+    let client = world.register("Web", &[CALLBACK]).await;
+    let browser = world.browser();
+    let page = browser.open(&Authz::of(&client).path()).await.expect_status(200);
+    let form = Form::of(&page.text()).with("name", "ada");
+    // The sign-in is stored; what would come next is not.
+    world.store.fail_after(1, Call::Commit, Fault::Unavailable);
+    browser.post(&form).await.expect_status(503);
+    world.store.heal();
+    assert_eq!(world.recorded("sign_in", "allowed"), 1);
+    assert!(browser.cookie("mcp-tx").is_some(), "the proof of it is in the browser");
+    let page = browser.open(&format!("/consent?tx={}", form.value("tx"))).await.expect_status(200).text();
+    assert!(page.contains("asks for access") && page.contains("ada"), "{page}");
+    code(&browser.post(&Form::of(&page).with("action", "allow")).await);
+}
+
+#[tokio::test]
+async fn who_stays_signed_in_does_so_though_the_store_failed_then() {
+    let world = World::with(Scripted::local()).await;
+    let client = world.register("Web", &[CALLBACK]).await;
+    let browser = world.browser();
+    let page = browser.open(&Authz::of(&client).path()).await.expect_status(200);
+    let form = Form::of(&page.text()).with("name", "ada").with("stay", "on");
+    // The session and its entry are stored; the step of the transaction is not.
+    world.store.fail_after(2, Call::Commit, Fault::Unavailable);
+    browser.post(&form).await.expect_status(503);
+    world.store.heal();
+    let page = browser.open(&Authz::of(&client).path()).await.expect_status(200).text();
+    assert!(page.contains("asks for access") && page.contains("ada"), "{page}");
+}

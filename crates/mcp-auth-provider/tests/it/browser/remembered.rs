@@ -77,10 +77,21 @@ async fn it_is_the_users_and_not_the_browsers() {
 
 #[tokio::test]
 async fn a_public_client_on_the_device_is_always_asked_for() {
+    for (registered, used) in [
+        ("http://127.0.0.1/cb", "http://127.0.0.1:4711/cb"),
+        // With TLS: whoever listens there made the certificate.
+        ("https://localhost:4711/cb", "https://localhost:4711/cb"),
+        ("https://127.0.0.1/cb", "https://127.0.0.1/cb"),
+    ] {
+        is_always_asked_for(registered, used).await;
+    }
+}
+
+async fn is_always_asked_for(registered: &str, used: &str) {
     let world = World::with(Scripted::local()).await;
-    let native = world.register("Native", &["http://127.0.0.1/cb"]).await;
+    let native = world.register("Native", &[registered]).await;
     let browser = world.browser();
-    let request = Authz::of(&native).with("redirect_uri", "http://127.0.0.1:4711/cb");
+    let request = Authz::of(&native).with("redirect_uri", used);
     let client = |html: &str| html.contains("asks for access");
     for _ in 0..2 {
         let mut html = browser.open(&request.path()).await.expect_status(200).text();
@@ -88,7 +99,7 @@ async fn a_public_client_on_the_device_is_always_asked_for() {
             let answer = browser.post(&Form::of(&html).with("name", "ada").with("stay", "on")).await;
             html = browser.follow(answer).await.expect_status(200).text();
         }
-        assert!(client(&html));
+        assert!(client(&html), "{used}: {html}");
         browser.post(&Form::of(&html).with("action", "allow")).await.expect_status(303);
     }
     // One that proves itself for its code can be played by nobody else.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mcp_auth_provider::{Resumed, Step, User};
 use mcp_core::Clock;
+use mcp_store::testkit::{Call, Fault};
 
 use super::agent::Agent;
 use super::form::Form;
@@ -173,4 +174,109 @@ async fn a_page_shown_to_one_user_is_not_answered_by_another() {
     let page = browser.follow(answer).await.expect_status(200).text();
     assert!(asks_for_consent(&page, "bob"), "{page}");
     assert_eq!(world.recorded("code_issued", "allowed"), 0);
+}
+
+/// Signs in for one transaction alone, and gives the form of the consent page.
+async fn consent_form(browser: &Agent, client: &str, user: &str) -> Form {
+    let page = browser.open(&Authz::of(client).path()).await.expect_status(200);
+    let answer = browser.post(&Form::of(&page.text()).with("name", user)).await;
+    let page = browser.follow(answer).await.expect_status(200).text();
+    assert!(asks_for_consent(&page, user), "{page}");
+    Form::of(&page).with("action", "allow")
+}
+
+/// Posts a form that leads to a sign-in, and gives its page.
+async fn has_to_sign_in(browser: &Agent, form: &Form) -> String {
+    let answer = browser.post(form).await.expect_status(303);
+    let page = browser.follow(answer).await.expect_status(200).text();
+    assert!(page.contains("Who are you?") && !page.contains("ada"), "{page}");
+    page
+}
+
+// covers: LG17
+#[tokio::test]
+async fn who_signed_out_leaves_no_page_behind_that_can_be_answered() {
+    let world = World::with(Scripted::local()).await;
+    let client = world.register("Web", &[CALLBACK]).await;
+    let (browser, other) = (world.browser(), world.browser());
+    let forms = [consent_form(&browser, &client, "ada").await, consent_form(&browser, &client, "ada").await];
+    let elsewhere = consent_form(&other, &client, "ada").await;
+    let before = browser.cookies.lock().unwrap().clone();
+    assert_eq!(before.keys().filter(|name| name.contains("mcp-tx-")).count(), 2);
+
+    let question = browser.open("/sign-out").await.expect_status(200).text();
+    browser.post(&Form::of(&question)).await.expect_status(200);
+    assert_eq!(browser.cookie("mcp-tx"), None);
+    has_to_sign_in(&browser, &forms[0]).await;
+    // Nor by a copy of the cookies.
+    *browser.cookies.lock().unwrap() = before.clone();
+    let page = has_to_sign_in(&browser, &forms[1]).await;
+    assert_eq!(world.recorded("code_issued", "allowed"), 0);
+
+    // Who comes next goes on in its own name, and then the old cookies are worth nothing.
+    let answer = browser.post(&Form::of(&page).with("name", "ada")).await;
+    let now = Form::of(&browser.follow(answer).await.expect_status(200).text()).with("action", "allow");
+    let after = browser.cookies.lock().unwrap().clone();
+    *browser.cookies.lock().unwrap() = before;
+    has_to_sign_in(&browser, &now).await;
+    *browser.cookies.lock().unwrap() = after;
+    code(&browser.post(&now).await);
+    // Other browsers are not concerned.
+    code(&other.post(&elsewhere).await);
+}
+
+#[tokio::test]
+async fn a_sign_out_takes_cookies_away_though_the_store_fails() {
+    let world = World::with(Scripted::local()).await;
+    let client = world.register("Web", &[CALLBACK]).await;
+    let browser = world.browser();
+    consent_form(&browser, &client, "ada").await;
+    let question = Form::of(&browser.open("/sign-out").await.expect_status(200).text());
+    world.store.fail_always(Call::Commit, Fault::Unavailable);
+    browser.post(&question).await.expect_status(503);
+    assert_eq!(browser.cookie("mcp-tx"), None);
+    world.store.heal();
+    browser.post(&question).await.expect_status(200);
+}
+
+// covers: LG14
+#[tokio::test]
+async fn whom_the_operator_signs_out_has_to_sign_in_for_open_pages_too() {
+    let world = World::with(Scripted::local()).await;
+    let client = world.register("Web", &[CALLBACK]).await;
+    let (browser, other) = (world.browser(), world.browser());
+    let form = consent_form(&browser, &client, "ada").await;
+    let of_bob = consent_form(&other, &client, "bob").await;
+    let operator = world.provider.operator("root").unwrap();
+    operator.sign_out_user("ada").await.unwrap();
+    let page = has_to_sign_in(&browser, &form).await;
+    assert_eq!(world.recorded("code_issued", "allowed"), 0);
+    let answer = browser.post(&Form::of(&page).with("name", "ada")).await;
+    let page = browser.follow(answer).await.expect_status(200).text();
+    code(&browser.post(&Form::of(&page).with("action", "allow")).await);
+    code(&other.post(&of_bob).await);
+}
+
+#[tokio::test]
+async fn a_session_that_begins_while_its_user_is_signed_out_does_not_stay() {
+    let world = World::with(Scripted::local()).await;
+    let client = world.register("Web", &[CALLBACK]).await;
+    let browser = world.browser();
+    let page = browser.open(&Authz::of(&client).path()).await.expect_status(200);
+    let form = Form::of(&page.text()).with("name", "ada").with("stay", "on");
+    // Its entry in the list of the user is there, and it is not yet.
+    world.store.fail_after(1, Call::Commit, Fault::Hang);
+    let before = world.store.calls(Call::Commit);
+    let operator = world.provider.operator("root").unwrap();
+    let signed_out = async {
+        while world.store.calls(Call::Commit) < before + 2 {
+            tokio::task::yield_now().await;
+        }
+        operator.sign_out_user("ada").await.unwrap();
+        world.store.heal();
+    };
+    let (answer, ()) = tokio::join!(browser.post(&form), signed_out);
+    assert!(browser.follow(answer).await.text().contains("Who are you?"));
+    assert_eq!(browser.cookie("mcp-session"), None);
+    assert!(browser.open(&Authz::of(&client).path()).await.text().contains("Who are you?"));
 }
