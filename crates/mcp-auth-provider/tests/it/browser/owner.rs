@@ -48,7 +48,7 @@ async fn guessing_is_slow_and_does_not_lock_the_owner_out() {
 
     let stranger = world.browser();
     let form = login(&stranger, &client).await;
-    for n in 0..4 {
+    for n in 0..5 {
         stranger.post(&form.clone().with("password", &format!("guess number {n}"))).await.expect_status(403);
     }
     let answer = stranger.post(&form.clone().with("password", PASSWORD)).await.expect_status(429);
