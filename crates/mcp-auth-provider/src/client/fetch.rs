@@ -19,8 +19,8 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// How many fetches strangers may cause in all: so many at once, and so many a second. What was good before has as many of
 /// its own.
 const ALL: (u32, u32) = (50, 10);
-/// How many fetches one address may cause: so many at once, then one in such a time. Names cost nothing, so without this one
-/// peer could use up what there is for all.
+/// How many fetches one address may cause: so many at once, then one in such a time; of what was good before as many again.
+/// Names cost nothing, so without this one peer could use up what there is for all.
 const EACH_ADDRESS: (u32, Duration) = (10, Duration::from_secs(5));
 /// How many of these from one host or URL that is not known to be good: fewer than the host has, so that no one address can
 /// deny it to others.
@@ -85,10 +85,13 @@ impl Fetcher {
         whom: Whom<'_>,
     ) -> Result<(), Duration> {
         let Some(address) = address.map(block) else { return Ok(()) };
-        self.addresses.admit(now, &address.to_string())?;
         match whom {
-            Whom::Stranger(host) => self.pairs.admit(now, &format!("{address} {host}")),
-            Whom::Known(_) => Ok(()),
+            Whom::Stranger(host) => {
+                self.addresses.admit(now, &address.to_string())?;
+                self.pairs.admit(now, &format!("{address} {host}"))
+            }
+            // Apart: many may share an address, and one of them ask for strangers without end.
+            Whom::Known(_) => self.addresses.admit(now, &format!("known {address}")),
         }
     }
 

@@ -24,6 +24,9 @@ use url::Url;
 /// 10 seconds. A document is kept for as long as its `Cache-Control` says, at least 30 seconds and at most a day; 5 minutes
 /// where it says nothing. While its host cannot be reached or answers 5xx, the last one serves for an hour longer, so that an
 /// outage signs nobody out; one that answers anything else has withdrawn it.
+///
+/// Each address that asks (an IPv6 /64 is one) may cause ten fetches at once and then one every 5 seconds, and fewer of them
+/// from one host; what was fetched before costs nothing while it is fresh. Above that it is answered 503.
 #[derive(Clone)]
 #[must_use]
 pub struct ClientMetadataDocuments {

@@ -113,14 +113,28 @@ async fn many_addresses_cannot_deny_what_was_good_before() {
 }
 
 #[tokio::test]
-async fn who_asked_too_often_is_told_of_the_last_document() {
+async fn who_shares_an_address_with_a_nuisance_goes_on_with_what_was_good() {
     let scene = Scene::start().await;
     expect_in(&scene.come(USER, GOOD).await);
-    scene.stand.clock().advance(Duration::from_secs(300));
+    scene.stand.clock().advance(Duration::from_secs(2 * 3600));
     for n in 0..20 {
         scene.come(USER, &format!("https://h{n}.example.net/none")).await;
     }
     let before = scene.fetches();
     expect_in(&scene.come(USER, GOOD).await);
-    assert_eq!(scene.fetches(), before);
+    assert_eq!(scene.fetches(), before + 1);
+}
+
+#[tokio::test]
+async fn who_asked_too_often_is_told_of_the_last_document() {
+    let scene = Scene::start().await;
+    let id = |n: usize| format!("https://h{n}.example.net/client");
+    for n in 0..15 {
+        expect_in(&scene.come(&format!("198.51.100.{n}"), &id(n)).await);
+    }
+    scene.stand.clock().advance(Duration::from_secs(300));
+    for n in 0..15 {
+        expect_in(&scene.come(USER, &id(n)).await);
+    }
+    assert_eq!(scene.fetches(), 15 + 10);
 }
