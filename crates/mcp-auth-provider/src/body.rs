@@ -31,7 +31,16 @@ pub(crate) async fn read(body: Body, most: usize) -> Result<Vec<u8>, OAuthError>
 /// When it is no form or too large (413), or a parameter stands there twice.
 pub(crate) async fn read_form(request: Request<Body>) -> Result<(Parts, Params), OAuthError> {
     let (head, body) = request.into_parts();
-    if !is_type(&head, "application/x-www-form-urlencoded") {
+    let params = read_params(&head, body).await?;
+    Ok((head, params))
+}
+
+/// The same, with the head apart: for those that go on without parameters.
+///
+/// # Errors
+/// As [`read_form`].
+pub(crate) async fn read_params(head: &Parts, body: Body) -> Result<Params, OAuthError> {
+    if !is_type(head, "application/x-www-form-urlencoded") {
         return Err(OAuthError::invalid_request("the body must be application/x-www-form-urlencoded"));
     }
     let bytes = read(body, MAX_FORM).await?;
@@ -42,7 +51,7 @@ pub(crate) async fn read_form(request: Request<Body>) -> Result<(Parts, Params),
     if params.is_any_repeated() {
         return Err(OAuthError::invalid_request("a parameter stands there twice"));
     }
-    Ok((head, params))
+    Ok(params)
 }
 
 /// Whether there is one content type, and this one, with or without parameters behind it. A compressed body is none.

@@ -18,7 +18,6 @@
 //! # }
 //! ```
 
-use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -202,18 +201,31 @@ impl Store for MemoryStore {
 
 impl Shard {
     fn put(&mut self, partition: &Partition, name: Name, record: Record) {
-        self.delete(partition, &name);
-        if let Some(end) = record.expires_at() {
-            self.expiring.insert((end, partition.clone(), name.clone()));
+        let end = record.expires_at();
+        let old = match self.partitions.get_mut(partition) {
+            Some(records) => records.insert(name.clone(), record),
+            None => {
+                self.partitions.insert(partition.clone(), BTreeMap::from([(name.clone(), record)]));
+                None
+            }
+        };
+        let old_end = old.and_then(|old| old.expires_at());
+        if old_end == end {
+            return;
         }
-        self.partitions.entry(partition.clone()).or_default().insert(name, record);
+        if let Some(end) = old_end {
+            self.expiring.remove(&(end, partition.clone(), name.clone()));
+        }
+        if let Some(end) = end {
+            self.expiring.insert((end, partition.clone(), name));
+        }
     }
 
     fn delete(&mut self, partition: &Partition, name: &Name) {
-        let Slot::Occupied(mut records) = self.partitions.entry(partition.clone()) else { return };
-        let Some(old) = records.get_mut().remove(name) else { return };
-        if records.get().is_empty() {
-            records.remove();
+        let Some(records) = self.partitions.get_mut(partition) else { return };
+        let Some(old) = records.remove(name) else { return };
+        if records.is_empty() {
+            self.partitions.remove(partition);
         }
         if let Some(end) = old.expires_at() {
             self.expiring.remove(&(end, partition.clone(), name.clone()));

@@ -41,10 +41,10 @@ pub(super) struct Guesses {
 
 /// One try.
 #[derive(Debug)]
-pub(super) struct Try {
+pub(super) struct Try<'a> {
     digest: [u8; 32],
     address: Option<IpAddr>,
-    place: (Partition, Name),
+    id: &'a str,
 }
 
 /// Why a try is not looked at.
@@ -78,14 +78,14 @@ impl Guesses {
     }
 
     /// Whether this try may be looked at.
-    pub(super) async fn admit(
+    pub(super) async fn admit<'a>(
         &self,
         engine: &Engine,
-        id: &str,
+        id: &'a str,
         secret: &str,
         address: Option<IpAddr>,
-    ) -> Result<Try, Held> {
-        let attempt = Try::new(engine, id, secret, address);
+    ) -> Result<Try<'a>, Held> {
+        let attempt = Try::new(id, secret, address);
         if self.right.get(&attempt.digest).is_some() {
             return Ok(attempt);
         }
@@ -95,7 +95,7 @@ impl Guesses {
             return Err(Held::For(wait));
         }
         let now = engine.now();
-        let (partition, name) = &attempt.place;
+        let (partition, name) = &attempt.place(engine);
         let found = engine.vault.get_one(partition, name).await.map_err(Held::Store)?;
         let Some(found) = found else { return Ok(attempt) };
         let failures: Failures = found.json().map_err(Held::Store)?;
@@ -119,17 +119,17 @@ impl Guesses {
     }
 
     /// The try was right.
-    pub(super) fn succeeded(&self, attempt: &Try) {
+    pub(super) fn succeeded(&self, attempt: &Try<'_>) {
         self.right.insert(attempt.digest, ());
     }
 
     /// The try was wrong. Written before the answer goes out, whoever there is or is not by that name: so a wrong secret takes
     /// as long as an unknown client (attack TK06).
-    pub(super) async fn failed(&self, engine: &Engine, attempt: &Try) -> Result<(), StoreError> {
+    pub(super) async fn failed(&self, engine: &Engine, attempt: &Try<'_>) -> Result<(), StoreError> {
         let now = engine.now();
         self.right.remove(&attempt.digest);
         self.addresses.failed(now, attempt.address, &attempt.digest);
-        let (partition, name) = &attempt.place;
+        let (partition, name) = &attempt.place(engine);
         for _ in 0..ATTEMPTS {
             let found = engine.vault.get_one(partition, name).await?;
             let (failures, batch) = match &found {
@@ -146,21 +146,25 @@ impl Guesses {
     }
 }
 
-impl Try {
-    fn new(engine: &Engine, id: &str, secret: &str, address: Option<IpAddr>) -> Self {
+impl<'a> Try<'a> {
+    fn new(id: &'a str, secret: &str, address: Option<IpAddr>) -> Self {
         let mut hash = Context::new(&SHA256);
         hash.update(&id.len().to_be_bytes());
         hash.update(id.as_bytes());
         hash.update(secret.as_bytes());
         let mut digest = [0; 32];
         digest.copy_from_slice(hash.finish().as_ref());
-        let from = address.map_or_else(String::new, |address| block(address).to_string());
-        let partition = engine.vault.keyed_name("guesses", &[id.as_bytes(), from.as_bytes()]);
+        Self { digest, address, id }
+    }
+
+    /// Where its failures are counted. Not asked for a secret that was right before, which is nearly always.
+    fn place(&self, engine: &Engine) -> (Partition, Name) {
+        let from = self.address.map_or_else(String::new, |address| block(address).to_string());
+        let partition = engine.vault.keyed_name("guesses", &[self.id.as_bytes(), from.as_bytes()]);
         #[expect(clippy::expect_used, reason = "43 characters of base64url, and a short word, are keys")]
-        let place = (
+        (
             Partition::new(partition).expect("a digest is a partition"),
             Name::new("failures").expect("a word is a name"),
-        );
-        Self { digest, address, place }
+        )
     }
 }

@@ -16,9 +16,10 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
 use http::{HeaderValue, Request, Response, StatusCode};
 use mcp_core::Body;
 use mcp_core::audit::Outcome;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
-use crate::body::read_form;
+use crate::body::read_params;
 use crate::client::Client;
 use crate::engine::Engine;
 use crate::grant::{self, TokenFacts};
@@ -35,9 +36,8 @@ pub(super) async fn answer(engine: Arc<Engine>, request: Request<Body>) -> Respo
 
 async fn introspect(engine: &Engine, request: Request<Body>) -> Result<Option<TokenFacts>, OAuthError> {
     let (head, body) = request.into_parts();
-    let form = read_form(Request::from_parts(head.clone(), body)).await;
-    let (params, too_long) = match form {
-        Ok((_, params)) => (params, None),
+    let (params, too_long) = match read_params(&head, body).await {
+        Ok(params) => (params, None),
         // A token that is too long is not ours: who proves itself in a header is told so like of any other (attack IN03).
         Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => (Params::default(), Some(error)),
         Err(error) => return Err(error),
@@ -68,31 +68,48 @@ fn may_ask(engine: &Engine, client: &Client, facts: &TokenFacts) -> bool {
 }
 
 /// RFC 7662 §2.2, RFC 9449 §6.2, RFC 8693 §4.1.
-fn active(engine: &Engine, facts: &TokenFacts) -> Map<String, Value> {
-    let mut answer = Map::new();
-    let mut say = |name: &str, value: Value| answer.insert(name.to_owned(), value);
-    say("active", json!(true));
-    say("iss", json!(engine.issuer.as_str()));
-    say("sub", json!(facts.subject));
-    say("aud", json!(facts.resource));
-    say("client_id", json!(facts.client));
-    say("iat", json!(facts.issued_at.as_secs()));
-    say("exp", json!(facts.expires_at.as_secs()));
-    say("jti", json!(facts.id));
-    say("token_type", json!(if facts.jkt.is_some() { "DPoP" } else { "Bearer" }));
-    if let Some(at) = facts.authenticated_at {
-        say("auth_time", json!(at.as_secs()));
+#[derive(Serialize)]
+struct Active<'a> {
+    active: bool,
+    iss: &'a str,
+    sub: &'a str,
+    aud: &'a str,
+    client_id: &'a str,
+    iat: u64,
+    exp: u64,
+    jti: &'a str,
+    token_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_time: Option<u64>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<Confirmation<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<&'a Value>,
+}
+
+#[derive(Serialize)]
+struct Confirmation<'a> {
+    jkt: &'a str,
+}
+
+fn active<'a>(engine: &'a Engine, facts: &'a TokenFacts) -> Active<'a> {
+    Active {
+        active: true,
+        iss: engine.issuer.as_str(),
+        sub: &facts.subject,
+        aud: &facts.resource,
+        client_id: &facts.client,
+        iat: facts.issued_at.as_secs(),
+        exp: facts.expires_at.as_secs(),
+        jti: &facts.id,
+        token_type: if facts.jkt.is_some() { "DPoP" } else { "Bearer" },
+        auth_time: facts.authenticated_at.map(mcp_core::Timestamp::as_secs),
+        scope: facts.scopes.to_string(),
+        cnf: facts.jkt.as_deref().map(|jkt| Confirmation { jkt }),
+        act: facts.act.as_ref(),
     }
-    if !facts.scopes.is_empty() {
-        say("scope", json!(facts.scopes.to_string()));
-    }
-    if let Some(jkt) = &facts.jkt {
-        say("cnf", json!({ "jkt": jkt }));
-    }
-    if let Some(act) = &facts.act {
-        say("act", act.clone());
-    }
-    answer
 }
 
 /// The same bytes whatever the reason.

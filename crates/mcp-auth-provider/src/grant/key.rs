@@ -2,6 +2,7 @@
 //! and the vault's keys, but no token, cannot read it.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::digest;
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use mcp_core::random_bytes;
 use mcp_store::Partition;
@@ -27,12 +28,12 @@ impl GrantKey {
 
     /// Wraps it, so that this token opens it.
     pub(crate) fn wrap(&self, token: &str, partition: &Partition) -> Vec<u8> {
-        seal(&derive(token.as_bytes(), b"mcp-auth wrap 1"), partition, &*self.0)
+        seal(&of_token(token, WRAP), partition, &*self.0)
     }
 
     /// Opens what [`wrap`](Self::wrap) gave. `None` if that was another token's, or there is none.
     pub(crate) fn unwrap(wrapped: &[u8], token: &str, partition: &Partition) -> Option<Self> {
-        let clear = open(&derive(token.as_bytes(), b"mcp-auth wrap 1"), partition, wrapped)?;
+        let clear = open(&of_token(token, WRAP), partition, wrapped)?;
         Some(Self(Zeroizing::new(clear.as_slice().try_into().ok()?)))
     }
 
@@ -49,12 +50,26 @@ impl GrantKey {
 
 /// Seals an answer so that only the token it answers opens it.
 pub(crate) fn seal_answer(token: &str, partition: &Partition, clear: &[u8]) -> Vec<u8> {
-    seal(&derive(token.as_bytes(), b"mcp-auth answer 1"), partition, clear)
+    seal(&of_token(token, ANSWER), partition, clear)
 }
 
 /// Opens what [`seal_answer`] gave.
 pub(crate) fn open_answer(token: &str, partition: &Partition, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    open(&derive(token.as_bytes(), b"mcp-auth answer 1"), partition, sealed)
+    open(&of_token(token, ANSWER), partition, sealed)
+}
+
+const WRAP: &[u8] = b"mcp-auth wrap 1\0";
+const ANSWER: &[u8] = b"mcp-auth answer 1\0";
+
+/// The key that a token is for one purpose. A token has 256 random bits, so there is nothing to extract or to stretch: the hash
+/// of both is a key that nobody has without the token, at a quarter of what HKDF costs, three times a refresh.
+#[expect(clippy::expect_used, reason = "a SHA-256 is as long as a key of AES-256")]
+fn of_token(token: &str, purpose: &[u8]) -> LessSafeKey {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    hash.update(purpose);
+    hash.update(token.as_bytes());
+    let key = UnboundKey::new(&AES_256_GCM, hash.finish().as_ref()).expect("32 bytes");
+    LessSafeKey::new(key)
 }
 
 #[expect(clippy::expect_used, reason = "lengths are constants of the algorithms")]

@@ -21,6 +21,9 @@ mod wire;
 
 use child::{Process, read, role};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Requests of one measurement.
 const REQUESTS: usize = 960;
 
