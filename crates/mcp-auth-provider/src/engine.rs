@@ -99,6 +99,15 @@ impl Engine {
         metrics::decided(kind, outcome);
         AuditEvent::new(self.now(), EventKind::Other(kind.to_owned()), outcome)
     }
+
+    /// Records what was allowed, on the way of every token: where nobody listens, no event is made.
+    pub(crate) fn record_allowed(&self, kind: &'static str, fill: impl FnOnce(AuditEvent) -> AuditEvent) {
+        if self.audit.is_watched(Outcome::Allowed) {
+            self.audit.record(fill(self.event(kind, Outcome::Allowed)));
+        } else {
+            metrics::decided(kind, Outcome::Allowed);
+        }
+    }
 }
 
 impl fmt::Debug for Engine {

@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use mcp_core::audit::Outcome;
 use mcp_core::{ClientId, Scopes};
 use mcp_store::{Batch, Opened, Partition};
 
@@ -57,8 +56,7 @@ pub(crate) async fn client_credentials(
         if !commit(engine, &partition, batch, &access.name).await? {
             continue; // the grant was made, renewed or ended meanwhile
         }
-        let event = engine.event("client_token", Outcome::Allowed).on(resource);
-        engine.audit.record(with_grant(event, &grant));
+        engine.record_allowed("client_token", |event| with_grant(event.on(resource), &grant));
         return Ok(TokenAnswer {
             access_token: access.text,
             token_type: token_type(order.jkt.as_deref()).to_owned(),

@@ -58,8 +58,7 @@ pub(crate) async fn redeem(
             return Err(OAuthError::invalid_grant("the code was redeemed before"));
         }
         if let Some(answer) = take(engine, &code, &waiting, (client, params, key), &verified).await? {
-            let event = engine.event("code_redeemed", Outcome::Allowed);
-            engine.audit.record(with_grant(event, &waiting.grant));
+            engine.record_allowed("code_redeemed", |event| with_grant(event, &waiting.grant));
             return Ok(answer);
         }
     }

@@ -54,8 +54,7 @@ pub(crate) async fn refresh(
             }
             None => {
                 if let Some(answer) = rotate(engine, &token, &held, (client, params, key)).await? {
-                    let event = engine.event("token_refreshed", Outcome::Allowed);
-                    engine.audit.record(with_grant(event, &held.grant));
+                    engine.record_allowed("token_refreshed", |event| with_grant(event, &held.grant));
                     return Ok(answer);
                 }
             }
@@ -150,22 +149,21 @@ async fn rotate(
     let partition = token.partition();
     // What is wrong with the request is said before the sign-in is asked, which may cost a call elsewhere.
     let resource = target::resource(engine, params, &held.grant, Some(&held.token.resource))?;
-    target::scopes(engine, params.get("scope"), &held.grant, &resource)?;
+    let scopes = target::scopes(engine, params.get("scope"), &held.grant, &resource)?;
     let key = unwrap(&held.token.key, token.expose(), partition)?;
     // Before the sign-in is asked: what that says must not be lost to a proof that was used before.
     dpop::spend(engine, proven).await?;
     let Some(Current { grant, changed, key }) = ask_sign_in(engine, token, held, key).await? else {
         return Ok(None);
     };
-    let scopes = match target::scopes(engine, params.get("scope"), &grant, &resource) {
-        Ok(scopes) => scopes,
-        Err(error) => {
-            if changed {
-                // The client gets nothing, but what the sign-in has to remember is remembered.
-                let batch = Batch::new().require(grant_name(), held.grant_at);
-                let batch = batch.put_json(grant_name(), &grant, Some(grant.expires_at))?;
-                commit(engine, partition, batch, &grant_name()).await?;
-            }
+    let scopes = match changed.then(|| target::scopes(engine, params.get("scope"), &grant, &resource)) {
+        None => scopes,
+        Some(Ok(scopes)) => scopes,
+        Some(Err(error)) => {
+            // The client gets nothing, but what the sign-in has to remember is remembered.
+            let batch = Batch::new().require(grant_name(), held.grant_at);
+            let batch = batch.put_json(grant_name(), &grant, Some(grant.expires_at))?;
+            commit(engine, partition, batch, &grant_name()).await?;
             return Err(error);
         }
     };
