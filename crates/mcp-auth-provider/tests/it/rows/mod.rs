@@ -1,6 +1,7 @@
 //! What the token endpoint, the redirects and the consent page owe their clients, row by row of the requirements.
 
 mod answers;
+mod at_rest;
 mod codes;
 mod consent;
 mod issuers;
