@@ -29,6 +29,8 @@ mod tests_of_clients;
 #[cfg(test)]
 mod tests_of_device;
 #[cfg(test)]
+mod tests_of_ends;
+#[cfg(test)]
 mod tests_of_exchange;
 #[cfg(test)]
 mod tests_of_id_jag;

@@ -20,7 +20,7 @@ use crate::pages::Pages;
 use crate::scope_info::{ScopeCatalogue, ScopeInfo};
 use crate::settings::{Lifetimes, Paths};
 use crate::sign_in::{BrowserRequest, GrantView, Refreshed, SignIn, SignInRoute, SignInState, Step, User};
-use crate::wire::{CodeChallenge, OAuthError, Params, TokenKind, TokenText};
+use crate::wire::{CodeChallenge, OAuthError, Params};
 
 use super::*;
 
@@ -32,8 +32,8 @@ pub(crate) const RS2: &str = "https://mcp.test/mcp2";
 /// Says at a refresh whatever it is told.
 #[derive(Debug, Default)]
 pub(crate) struct Scripted {
-    refreshed: std::sync::Mutex<Option<Refreshed>>,
-    ended: AtomicUsize,
+    pub(super) refreshed: std::sync::Mutex<Option<Refreshed>>,
+    pub(super) ended: AtomicUsize,
 }
 
 #[async_trait::async_trait]
@@ -58,7 +58,7 @@ impl SignIn for Scripted {
 pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) clock: FakeClock,
-    sign_in: Arc<Scripted>,
+    pub(super) sign_in: Arc<Scripted>,
     pub(crate) web: Client,
     other: Client,
 }
@@ -138,11 +138,16 @@ impl World {
     }
 
     pub(crate) async fn code_for(&self, resources: &[&str]) -> String {
-        self.code_as("ada", resources).await.unwrap()
+        self.code_as("ada", resources, None).await.unwrap()
+    }
+
+    /// A code that only the holder of this key may redeem.
+    pub(super) async fn bound_code(&self, jkt: &str) -> String {
+        self.code_as("ada", &[RS], Some(jkt.to_owned())).await.unwrap()
     }
 
     pub(crate) async fn code_of_user(&self, subject: &str) -> Result<String, mcp_store::StoreError> {
-        self.code_as(subject, &[RS]).await
+        self.code_as(subject, &[RS], None).await
     }
 
     /// How often the sign-in was told of an end.
@@ -150,7 +155,12 @@ impl World {
         self.sign_in.ended.load(Ordering::Relaxed)
     }
 
-    async fn code_as(&self, subject: &str, resources: &[&str]) -> Result<String, mcp_store::StoreError> {
+    async fn code_as(
+        &self,
+        subject: &str,
+        resources: &[&str],
+        jkt: Option<String>,
+    ) -> Result<String, mcp_store::StoreError> {
         let partition = Partition::random();
         let hash = Base64UrlUnpadded::encode_string(digest(&SHA256, VERIFIER.as_bytes()).as_ref());
         let user = User::new(subject, "Ada", self.clock.now())
@@ -164,7 +174,7 @@ impl World {
             resources: resources.iter().map(|r| (*r).to_owned()).collect(),
             redirect_uri: CALLBACK.into(),
             challenge: CodeChallenge::read(Some(&hash), Some("S256")).unwrap(),
-            jkt: None,
+            jkt,
             refreshable: true,
         };
         let (batch, code) = begin(&self.engine, Batch::new(), new, ConsentGranted::witnessed()).await?;
@@ -482,45 +492,4 @@ async fn a_known_token_is_forgotten_at_once_here_and_within_a_second_elsewhere()
     look_up(&world.engine, &place, &held.access_token, &[7; 32]).await.unwrap();
     end(&world.engine, &place.partition, "test").await.unwrap();
     assert!(world.engine.known.get(&[7; 32], world.clock.now()).is_none());
-}
-
-/// A sign-in whose upstream rotates its tokens: it refuses whoever comes second with the same one.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_sign_in_that_refuses_the_second_of_two_refreshes_logs_nobody_out() {
-    let world = Arc::new(world().await);
-    let first = world.tokens().await;
-    let place = place_of(&world.engine, &first.access_token).unwrap();
-    // What a slower request holds, that read before the faster one rotated.
-    let names =
-        [TokenText::parse(TokenKind::Refresh, refresh_of(&first)).unwrap().name(), record::grant_name()];
-    let held = world.engine.vault.get(&place.partition, &names).await.unwrap();
-    let still: Vec<_> =
-        names.iter().cloned().zip(held.iter().map(|record| record.as_ref().unwrap().revision())).collect();
-    let second = world.refresh(refresh_of(&first), &[]).await.unwrap();
-    assert!(!end::end_if(&world.engine, &place.partition, "sign_in_ended", &still).await.unwrap());
-    assert!(world.is_good(&second.access_token).await);
-    assert_eq!(world.sign_in.ended.load(Ordering::Relaxed), 0);
-}
-
-#[tokio::test]
-async fn what_was_read_before_an_end_is_not_remembered_after_it() {
-    let world = world().await;
-    let held = world.tokens().await;
-    let place = place_of(&world.engine, &held.access_token).unwrap();
-    let known = &world.engine.known;
-    let edition = known.edition();
-    let read = look_up(&world.engine, &place, &held.access_token, &[7; 32]).await.unwrap();
-    known.forget(&place.partition);
-    known.remember(&[7; 32], &read, edition);
-    assert!(known.get(&[7; 32], world.clock.now()).is_none());
-    known.remember(&[7; 32], &read, known.edition());
-    assert!(known.get(&[7; 32], world.clock.now()).is_some());
-}
-
-#[tokio::test]
-async fn a_jwt_that_names_the_vault_is_not_ours_rather_than_an_outage() {
-    let world = world().await;
-    let claims = Base64UrlUnpadded::encode_string(br#"{"iss":"https://mcp.test","jti":"vault.x"}"#);
-    let token = format!("eyJhbGciOiJFUzI1NiJ9.{claims}.AAAA");
-    assert!(place_of(&world.engine, &token).is_err());
 }
