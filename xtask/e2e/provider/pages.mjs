@@ -141,6 +141,8 @@ export default function (world) {
       const client = await register(world.server(), callback.url);
       const page = await fresh();
       await page.goto(client.ask());
+      // The browser moves the focus there some time after the page has loaded: what is typed before is lost.
+      await page.waitForFunction(() => document.activeElement.name === 'password');
       await page.keyboard.type(PASSWORD);
       await page.keyboard.press('Enter');
       await page.getByRole('button', { name: 'Allow' }).waitFor();
